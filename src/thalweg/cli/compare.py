@@ -1,0 +1,34 @@
+"""`thalweg compare RUN RUN`: two runs side by side."""
+
+from __future__ import annotations
+
+import json
+
+from thalweg.cli import options as given
+from thalweg.cli.console import Output
+from thalweg.records import to_document
+from thalweg.report.report import write_atomically
+from thalweg.runs import compare as compare_runs, read_run
+
+
+def compare(
+    first: given.RunFolder,
+    second: given.RunFolder,
+    out: given.Out = None,
+    as_json: given.AsJson = False,
+    seed: given.Seed = 0,
+    lang: given.Lang = given.Language.en,
+    quiet: given.Quiet = False,
+    strict: given.Strict = False,
+) -> None:
+    """Say what two runs share, what differs, and whether features switched on in the same order."""
+    del seed, strict  # comparing has neither chance nor warnings; the verbs share their options
+    output = Output(lang.value, quiet, as_json)
+    made = compare_runs(read_run(first), read_run(second))
+    document = to_document(made)
+    if out is not None:
+        write_atomically(out, json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
+    output.json(document)
+    output.table(made.table)
+    for statement in made.statements:
+        output.statement(statement)

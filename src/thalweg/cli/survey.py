@@ -1,0 +1,73 @@
+"""`thalweg survey FILE --target Y`: checklist, report.html and report.json before any training."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import typer
+
+from thalweg.cli import options as given
+from thalweg.cli.console import Output, exit_code_of
+from thalweg.data import Problem, read
+from thalweg.records import Survey
+from thalweg.report import report
+from thalweg.survey import survey as make_survey
+
+
+def survey(
+    file: given.File,
+    target: given.Target,
+    drop: given.Drop = [],  # noqa: B006
+    impute: given.Impute = None,
+    encoding: given.Encoding = "utf-8",
+    out: given.Out = None,
+    as_json: given.AsJson = False,
+    seed: given.Seed = 0,
+    lang: given.Lang = given.Language.en,
+    quiet: given.Quiet = False,
+    strict: given.Strict = False,
+) -> None:
+    """Check the data, predict the training, and write report.html and report.json."""
+    output = Output(lang.value, quiet, as_json)
+    started = time.perf_counter()
+    problem = read(file, target, drop=given.split_names(drop), impute=impute, encoding=encoding)
+    read_seconds = time.perf_counter() - started
+    raise typer.Exit(survey_problem(problem, output, out, seed, strict, {"read_seconds": read_seconds}))
+
+
+def survey_problem(
+    problem: Problem, output: Output, out: Path | None, seed: int, strict: bool, measured: dict[str, float]
+) -> int:
+    """Survey a problem, print it, write the report, and return the exit code."""
+    started = time.perf_counter()
+    made = make_survey(problem, seed=seed)
+    measured["survey_seconds"] = time.perf_counter() - started
+    page = report(made, lang=output.lang, measured=measured)
+    saved = page.save(page_path(out))
+    output.json(page.facts())
+    _print(made, output)
+    size = saved.stat().st_size / 2**20
+    output.say("ui.written", page=saved, facts=saved.with_suffix(".json"), size=size)
+    return exit_code_of(made, strict)
+
+
+def page_path(out: Path | None) -> Path:
+    """Return where the page goes: a named .html file, or report.html in a folder (this one by default)."""
+    if out is not None and out.suffix.lower() in (".html", ".htm"):
+        return out
+    return (out or Path()) / "report.html"
+
+
+def _print(made: Survey, output: Output) -> None:
+    profile = made.profile
+    output.say("ui.size_line", source=profile.source, rows=profile.rows, columns=len(profile.columns),
+               target=profile.target)  # fmt: skip
+    output.checks(made.all_checks)
+    output.console.print()
+    for sentence in made.decision.sentences:
+        output.statement(sentence)
+    if made.decision.command:
+        output.say("ui.next_command")
+        output.command(made.decision.command)
+    output.say("ui.counted", blocking=len(made.blocking), warnings=len(made.warnings))

@@ -1,0 +1,73 @@
+"""`thalweg train FILE --target Y --family NAME`: train, certify, and write a run folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from thalweg.api import certify, train as train_family
+from thalweg.cli import options as given
+from thalweg.cli.console import Output
+from thalweg.data import Problem, read
+from thalweg.families import FAMILIES
+from thalweg.records import Provenance, Verdict
+from thalweg.report import report
+from thalweg.runs import write_run
+from thalweg.runtime.versions import versions
+from thalweg.survey.commands import train_command
+
+
+def train(
+    file: given.File,
+    target: given.Target,
+    family: given.FamilyName = FAMILIES[0].name,
+    option: given.FamilyOptions = [],  # noqa: B006
+    drop: given.Drop = [],  # noqa: B006
+    impute: given.Impute = None,
+    encoding: given.Encoding = "utf-8",
+    keep_data: given.KeepData = False,
+    out: given.Out = None,
+    as_json: given.AsJson = False,
+    seed: given.Seed = 0,
+    lang: given.Lang = given.Language.en,
+    quiet: given.Quiet = False,
+    strict: given.Strict = False,
+) -> None:
+    """Train one family, prove the result, and write a run folder."""
+    output = Output(lang.value, quiet, as_json)
+    options = given.parse_options(option)
+    problem = read(file, target, drop=given.split_names(drop), impute=impute, encoding=encoding)
+    fit = train_family(problem, family, seed=seed, **options)
+    certificate = certify(fit, problem)
+    provenance = Provenance(
+        source=problem.profile.source,
+        source_digest=problem.source_digest,
+        problem_digest=problem.digest,
+        versions=versions(),
+        seed=seed,
+        command=train_command(problem, family, options, seed),
+    )
+    folder = out or _free_folder(problem, family)
+    write_run(folder, problem, fit, certificate, provenance, keep_data=keep_data)
+    output.json(report(fit, certificate, lang=lang.value, provenance=provenance).facts())
+    output.say("ui.trained", family=family, jumps=fit.trajectory.clock_values.size - 1,
+               start=float(fit.trajectory.loss[0]), end=float(fit.trajectory.loss[-1]))  # fmt: skip
+    output.console.print(fit.outcome.say(lang.value), markup=False)
+    output.say("ui.verdict", verdict=certificate.verdict.value)
+    output.statement(certificate.statement)
+    output.statement(certificate.reason)
+    output.say("ui.run_written", run=folder)
+    warned = strict and any(check.is_warning for check in problem.checks)
+    raise typer.Exit(int(certificate.verdict is not Verdict.HOLDS or warned))
+
+
+def _free_folder(problem: Problem, family: str) -> Path:
+    """Return the first folder under runs/ that is free for this file and family."""
+    base = Path("runs") / f"{Path(problem.profile.source).stem}-{family}"
+    number = 1
+    folder = base
+    while folder.exists():
+        number += 1
+        folder = base.with_name(f"{base.name}-{number}")
+    return folder

@@ -1,0 +1,168 @@
+"""Problem: the arrays to learn from, with everything that was found and decided about the data."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from thalweg.data.checks import check_data
+from thalweg.data.columns import Column, read_columns
+from thalweg.data.table import Table
+from thalweg.numerics.validation import list_some
+from thalweg.records import Check, ColumnProfile, DataProfile, InputError, digest_of
+
+IMPUTATIONS = ("median",)
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Features `X (n, d)` and target `y (n,)` in float64, with the checks of the data.
+
+    `X` and `y` may hold NaN where the file does; families refuse such a problem (`require_complete`).
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    feature_names: tuple[str, ...]
+    target_name: str
+    profile: DataProfile
+    checks: tuple[Check, ...]
+    source_digest: str
+    source_path: str
+    dropped: tuple[str, ...] = ()
+    impute: str | None = None
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of X and y: certificates are bound to it."""
+        return digest_of({"X": self.X, "y": self.y})
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every entry of X and y is a finite number."""
+        return bool(np.isfinite(self.X).all() and np.isfinite(self.y).all())
+
+    def require_complete(self) -> None:
+        """Refuse a problem with holes.
+
+        Raises
+        ------
+        InputError
+            If X or y holds NaN or infinities; names the first rows and columns.
+        """
+        if self.is_complete:
+            return
+        bad = ~np.isfinite(np.column_stack([self.X, self.y]))
+        names = (*self.feature_names, self.target_name)
+        columns = [names[j] for j in np.flatnonzero(bad.any(axis=0))]
+        rows = (np.flatnonzero(bad.any(axis=1)) + 1).tolist()
+        raise InputError(
+            "problem_incomplete", count=int(bad.sum()), columns=list_some(columns), rows=list_some(rows)
+        )
+
+    def __repr__(self) -> str:
+        n, d = self.X.shape
+        return f"<Problem {self.profile.source}: {n} rows, {d} features -> {self.target_name!r}>"
+
+
+def make_problem(
+    table: Table,
+    target: str,
+    *,
+    drop: Sequence[str] = (),
+    impute: str | None = None,
+    path: str = "",
+) -> Problem:
+    """Choose target and features of a table, apply what the user decided, and check the data.
+
+    Parameters
+    ----------
+    table
+        What was read.
+    target
+        Name of the column to learn.
+    drop
+        Names of columns to leave out.
+    impute
+        "median" fills missing and text cells of features with the median of their column and leaves out the
+        rows without a target; None keeps them as NaN.
+    path
+        Where the table was read from, for the commands in the report.
+
+    Returns
+    -------
+    Problem
+        Its checks tell what was found and what was changed.
+
+    Raises
+    ------
+    InputError
+        If a name is not in the table, the target is text, or no numeric feature is left.
+    """
+    columns = {column.name: column for column in read_columns(table.frame)}
+    for name in (target, *drop):
+        if name not in columns:
+            raise InputError("column_unknown", column=name, source=table.source, near=_nearest(name, columns))
+    if target in drop:
+        raise InputError("target_dropped", column=target)
+    if impute is not None and impute not in IMPUTATIONS:
+        raise InputError("option_range", name="impute", value=impute, wanted=" | ".join(IMPUTATIONS))
+    aim = columns[target]
+    if not aim.is_numeric or aim.kind == "empty":
+        raise InputError("target_not_numeric", column=target, cells=list_some(aim.text_cells) or "-")
+    features = [c for c in columns.values() if c.is_numeric and c.name != target and c.name not in drop]
+    if not features:
+        raise InputError("no_features", source=table.source, target=target)
+    X = np.column_stack([c.numbers for c in features])
+    y, rows_left_out = aim.numbers, 0
+    if impute == "median":
+        X, y, rows_left_out = _impute_median(X, y)
+    return Problem(
+        X=X,
+        y=y,
+        feature_names=tuple(c.name for c in features),
+        target_name=target,
+        profile=_profile(table, columns, target, drop),
+        checks=check_data(X, y, features, aim, _left_out(columns, target, drop), rows_left_out, impute),
+        source_digest=table.digest,
+        source_path=path or table.source,
+        dropped=tuple(drop),
+        impute=impute,
+    )
+
+
+def _nearest(name: str, columns: dict[str, Column]) -> str:
+    folded = {column.casefold(): column for column in columns}
+    near = difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.4)
+    return list_some([folded[match] for match in near] or list(columns))
+
+
+def _impute_median(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+    """Fill holes of X by column medians; drop rows whose target is no finite number."""
+    keep = np.isfinite(y)
+    X, left_out = X[keep].copy(), int((~keep).sum())
+    for j in range(X.shape[1]):
+        finite = np.isfinite(X[:, j])
+        if finite.any():
+            X[~finite, j] = np.median(X[finite, j])
+    return X, y[keep], left_out
+
+
+def _left_out(columns: dict[str, Column], target: str, drop: Sequence[str]) -> list[Column]:
+    return [c for c in columns.values() if not c.is_numeric and c.name != target and c.name not in drop]
+
+
+def _profile(table: Table, columns: dict[str, Column], target: str, drop: Sequence[str]) -> DataProfile:
+    def role(column: Column) -> str:
+        if column.name == target:
+            return "target"
+        if column.name in drop:
+            return "dropped"
+        return "feature" if column.is_numeric else column.kind
+
+    profiles: tuple[ColumnProfile, ...] = tuple(c.profile(role(c)) for c in columns.values())
+    return DataProfile(table.source, len(table.frame), target, profiles)

@@ -1,0 +1,66 @@
+"""`read`: one call from a file, a frame or arrays to a Problem."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from thalweg.data.problem import Problem, make_problem
+from thalweg.data.table import read_table
+from thalweg.numerics.validation import real_array
+from thalweg.records import InputError
+
+
+def read(
+    source: object,
+    target: str | np.ndarray,
+    *,
+    drop: Sequence[str] = (),
+    impute: str | None = None,
+    encoding: str = "utf-8",
+) -> Problem:
+    """Read a table and make it a problem.
+
+    Parameters
+    ----------
+    source
+        Path of a CSV or Parquet file, a pandas DataFrame, or an array `(n, d)` of features.
+    target
+        Name of the target column; for an array of features also the array `(n,)` of targets.
+    drop
+        Columns to leave out.
+    impute
+        "median" fills holes in features and leaves out rows without a target.
+    encoding
+        Of a CSV file.
+
+    Returns
+    -------
+    Problem
+        With the checks of the data.
+
+    Raises
+    ------
+    InputError
+        If the source cannot be read, or a name is not in it.
+    """
+    import pandas
+
+    if isinstance(target, str):
+        path = str(source) if isinstance(source, (str, Path)) else ""
+        return make_problem(read_table(source, encoding), target, drop=drop, impute=impute, path=path)
+    features = np.asarray(source)
+    values = np.asarray(target)
+    if values.ndim != 1:
+        raise InputError("array_dimension", name="y", found=values.ndim, wanted=1)
+    if features.ndim != 2:
+        raise InputError("array_dimension", name="X", found=features.ndim, wanted=2)
+    if features.shape[0] != values.shape[0]:
+        raise InputError("rows_differ", rows_x=features.shape[0], rows_y=values.shape[0])
+    if values.size and not np.isfinite(values).any():
+        real_array(values, "y", 1)
+    frame = pandas.DataFrame(features, columns=[f"x{j + 1}" for j in range(features.shape[1])])
+    frame["y"] = values
+    return make_problem(read_table(frame), "y", drop=drop, impute=impute)

@@ -1,0 +1,176 @@
+"""Certificate of a diagonal path: each saddle is the minimum-l1 representation of its own fit.
+
+With `R_k = int_0^{t_k} (y - X b) dt` and `s = X'R_k/n`, weak duality says: if `|s_i| <= a_i` for all i, then
+every `b'` with `X b' = X b_k` has `sum a_i |b'_i| >= (X b_k)'R_k/n`. At a true saddle both sides agree, so the
+difference - the gap - bounds how far the recorded saddle is from the least norm (theory: specification of the
+family, section 7). `R` is integrated anew from the recorded times and saddles; a dual that leaves its box is
+scaled back into it. All rounding errors are bounded from above, so a small gap is proved, whoever made the fit.
+Here `a_i = 1`; the one-sided network (`positive`) has `b >= 0` and `s_i <= 1`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from thalweg.data.problem import Problem
+from thalweg.diagonal.fit import prepare_as, saddle
+from thalweg.diagonal.naive import pull_tolerance
+from thalweg.diagonal.options import DiagonalOptions
+from thalweg.numerics.options import validated
+from thalweg.numerics.rounding import gamma, product_error
+from thalweg.records import Certificate, Fit, InputError, Method, Outcome, Quantity, Statement, Verdict
+
+GAP_TOLERANCE = 1e-6
+"""Largest proved relative gap at which a saddle counts as the minimum: six digits of its norm."""
+
+LOSS_TOLERANCE = 1e-9
+"""Largest relative difference between a recorded loss and the one computed anew."""
+
+STATIONARY = 10.0
+"""Pulls at the end of the path up to this multiple of the path's own tolerance are rounding."""
+
+_ENDED = (Outcome.CONVERGED, Outcome.INTERPOLATED, Outcome.NOTHING_TO_LEARN)
+
+
+@dataclass(frozen=True)
+class _Margins:
+    gap: float
+    worst_saddle: int
+    dual_excess: float
+    loss_difference: float
+    last_pull: float
+
+
+def certify(fit: Fit, problem: Problem) -> Certificate:
+    """Prove, or fail to prove, that every saddle of a fit is the minimum-l1 representation of its own fit.
+
+    Parameters
+    ----------
+    fit
+        A diagonal fit, made here or elsewhere.
+    problem
+        The data it speaks of.
+
+    Returns
+    -------
+    Certificate
+        "holds" only if all gaps are proved small, the recorded losses are right and, for a path that says it
+        has ended, the last saddle is stationary; "fails" if the record is inconsistent; else "undecided".
+
+    Raises
+    ------
+    InputError
+        If the fit is of another family or its features are not those of the problem.
+    """
+    if fit.family != "diagonal":
+        raise InputError("family_differs", found=fit.family, wanted="diagonal")
+    if fit.feature_names != problem.feature_names:
+        raise InputError("features_differ", found=len(fit.feature_names), wanted=len(problem.feature_names))
+    problem.require_complete()
+    options = validated(DiagonalOptions, fit.options)
+    if not _is_consistent(fit):
+        return _certificate(fit, problem, Verdict.FAILS, Statement("reason.diagonal.inconsistent", {}), None)
+    margins = _measure(fit, problem, options)
+    return _certificate(fit, problem, *_judge(margins), margins)
+
+
+def _is_consistent(fit: Fit) -> bool:
+    """Tell whether the arrays fit together and the times increase."""
+    arrays = fit.solution
+    times, offsets, indices = arrays["times"], arrays["support_offsets"], arrays["support_indices"]
+    floats = (times, arrays["support_values"], arrays["losses"])
+    return bool(
+        all(np.isfinite(array).all() for array in floats)
+        and offsets.size == times.size + 2
+        and arrays["losses"].size == times.size + 1
+        and (np.diff(np.concatenate([[0.0], times])) > 0).all()
+        and offsets[0] == 0
+        and (np.diff(offsets) >= 0).all()
+        and offsets[-1] == indices.size == arrays["support_values"].size
+        and ((indices >= 0) & (indices < len(fit.feature_names))).all()
+    )
+
+
+def _measure(fit: Fit, problem: Problem, options: DiagonalOptions) -> _Margins:
+    prepared = prepare_as(problem.X, problem.y, options)
+    X, y = prepared.X, prepared.y
+    n = y.size
+    times = np.concatenate([[0.0], fit.solution["times"]])
+    integral = np.zeros(n)
+    gap, worst, excess, difference = 0.0, 0, 0.0, 0.0
+    residual = y
+    for k in range(times.size):
+        b = saddle(fit, k)
+        if k:
+            integral = integral + (times[k] - times[k - 1]) * residual
+            relative, outside = _relative_gap(X, b, integral, options.positive)
+            excess = max(excess, outside)
+            if not relative <= gap:
+                gap, worst = relative, k
+        residual = y - X @ b
+        loss = float(residual @ residual) / (2 * n)
+        scale = LOSS_TOLERANCE * fit.solution["losses"][0] + loss  # losses near zero are rounding themselves
+        difference = max(difference, abs(loss - fit.solution["losses"][k]) / scale if scale else 0.0)
+    pull = X.T @ residual / n
+    outward = np.maximum(pull, 0) if options.positive else np.abs(pull)
+    outward = np.where(saddle(fit, times.size - 1) != 0, np.abs(pull), outward)
+    tolerance = pull_tolerance(X, y, options.tol, prepared.target_norm)
+    last = float(np.divide(outward, tolerance, out=np.zeros(pull.size), where=tolerance > 0).max())
+    return _Margins(gap, worst, excess, difference, last if fit.outcome in _ENDED else 0.0)
+
+
+def _relative_gap(X: np.ndarray, b: np.ndarray, integral: np.ndarray, positive: bool) -> tuple[float, float]:
+    """Bound the gap of one saddle from above, relative to its norm; and how far the dual leaves its box."""
+    n = integral.size
+    if not b.any() or (positive and (b < 0).any()):
+        return np.inf, np.inf
+    dual = X.T @ integral
+    upper = (dual if positive else np.abs(dual)) + product_error(X.T, integral)
+    box = max(1.0, float(upper.max()) / n * (1 + gamma(4)))
+    fitted = X @ b
+    exact_fit_error = product_error(X, b)
+    value = float(fitted @ integral) - float(product_error(fitted, integral))
+    value -= float(exact_fit_error @ np.abs(integral)) * (1 + gamma(2 * n))
+    norm = float(np.abs(b).sum()) * (1 + gamma(b.size))
+    lower = value / (n * box) * (1 - gamma(8)) if value > 0 else -np.inf
+    return (norm - lower) / norm * (1 + gamma(4)), box - 1.0
+
+
+def _judge(margins: _Margins) -> tuple[Verdict, Statement]:
+    if margins.loss_difference > LOSS_TOLERANCE:
+        reason = Statement("reason.diagonal.loss_differs", {"difference": margins.loss_difference})
+        return Verdict.FAILS, reason
+    if not margins.gap <= GAP_TOLERANCE:
+        values = {"saddle": margins.worst_saddle, "gap": margins.gap, "needed": GAP_TOLERANCE}
+        return Verdict.UNDECIDED, Statement("reason.diagonal.gap_open", values)
+    if margins.last_pull > STATIONARY:
+        return Verdict.UNDECIDED, Statement("reason.diagonal.not_stationary", {"pull": margins.last_pull})
+    return Verdict.HOLDS, Statement("reason.diagonal.gap_closed", {"gap": margins.gap})
+
+
+def _certificate(
+    fit: Fit, problem: Problem, verdict: Verdict, reason: Statement, margins: _Margins | None
+) -> Certificate:
+    measured: dict[str, Quantity] = {"gap_needed": Quantity(GAP_TOLERANCE)}
+    if margins is not None:
+        measured |= {
+            "gap": Quantity(margins.gap),
+            "dual_excess": Quantity(margins.dual_excess),
+            "loss_difference": Quantity(margins.loss_difference),
+            "last_pull": Quantity(margins.last_pull, "tolerances"),
+        }
+    count = int(fit.solution["times"].size)
+    ended = "certificate.diagonal.ended" if fit.outcome in _ENDED else "certificate.diagonal.stopped"
+    return Certificate(
+        family="diagonal",
+        statement=Statement(ended, {"saddles": count, "target": fit.target_name}),
+        verdict=verdict,
+        method=Method.PROVED,
+        margins=measured,
+        checks=(),
+        reason=reason,
+        inputs=("X", "y"),
+        digest=problem.digest,
+    )

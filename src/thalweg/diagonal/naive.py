@@ -1,0 +1,259 @@
+"""The limiting process as it is stated, one event after another: the oracle of the fast path.
+
+At a saddle `b` the pull `g = -grad L(b) = X'(y - X b)/n` moves the dual, `s += Delta g`, until the first
+coordinate reaches its wall `|s_i| = a_i`; the next saddle minimises the loss over the coordinates at their
+walls with the signs of their duals (Pesme and Flammarion 2023, algorithm 1; our degenerate cases in README.md).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from thalweg.diagonal.path import SaddlePath
+from thalweg.diagonal.restricted import restricted_least_squares
+from thalweg.diagonal.ties import entropy_split
+from thalweg.numerics.dependence import duplicate_groups
+from thalweg.numerics.validation import real_array, regression_arrays
+from thalweg.records import InputError, Outcome
+
+PULL_TOLERANCE = 1e-9
+"""Pulls below this share of the largest initial pull (in units of the column norms) are zero."""
+
+HIT_TOLERANCE = 1e-10
+"""A dual within this share of its threshold when the first one arrives has arrived with it."""
+
+TIE_BREAKS = ("support", "entropy")
+
+
+def naive_path(
+    X: np.ndarray,
+    y: np.ndarray,
+    *,
+    init_exponents: np.ndarray | None = None,
+    positive: bool = False,
+    max_saddles: int | None = None,
+    max_time: float | None = None,
+    tol: float = PULL_TOLERANCE,
+    tie_break: str = "support",
+    reference_norm: float | None = None,
+) -> SaddlePath:
+    """Compute the saddle path of the squared loss, naively: one pass over X an event.
+
+    Parameters
+    ----------
+    X, y : arrays (n, d), (n,)
+        The data, used as they are: neither centred nor scaled.
+    init_exponents : array (d,), optional
+        `a_i > 0` of the initialisation `alpha^a_i`; 1 for all unless given.
+    positive
+        The one-sided network `b = u^2`: only `s_i = +a_i` switches a feature on.
+    max_saddles, max_time
+        Stop after so many jumps, or before the first jump later than this.
+    tol
+        Relative size below which pulls and residuals are zero.
+    tie_break
+        Coefficients of dependent columns: "support" keeps the first that explain the fit, "entropy" takes
+        the split that the flow approaches. Times, losses and fits are the same.
+    reference_norm
+        Norm of the target before centring, for the rounding level; of `y` unless given.
+
+    Returns
+    -------
+    SaddlePath
+        All saddles up to the end or the limits.
+
+    Raises
+    ------
+    InputError
+        If an array is unusable or an option is out of its range.
+    """
+    X, y = regression_arrays(X, y)
+    a = np.ones(X.shape[1]) if init_exponents is None else real_array(init_exponents, "init_exponents", 1)
+    _refuse_bad_options(X, a, max_saddles, max_time, tol, tie_break)
+    # Duplicates with different exponents have different walls: they are no tie.
+    groups = [g for g in duplicate_groups(X, up_to_sign=not positive) if np.ptp(a[[i for i, _ in g]]) == 0]
+    copies = {i for group in groups for i, _ in group[1:]}
+    kept = np.array([i for i in range(X.shape[1]) if i not in copies])
+    walk = _Walk(X[:, kept], y, a[kept], positive, tol, tie_break, reference_norm)
+    outcome = walk.run(max_saddles, max_time)
+    return _unmerge(walk, outcome, kept, groups, a)
+
+
+def _refuse_bad_options(
+    X: np.ndarray, a: np.ndarray, max_saddles: int | None, max_time: float | None, tol: float, tie_break: str
+) -> None:
+    if a.size != X.shape[1]:
+        raise InputError("length_differs", name="init_exponents", found=a.size, wanted=X.shape[1])
+    if not (a > 0).all():
+        raise InputError("option_range", name="init_exponents", value=float(a.min()), wanted="> 0")
+    if max_saddles is not None and max_saddles < 0:
+        raise InputError("option_range", name="max_saddles", value=max_saddles, wanted=">= 0")
+    if max_time is not None and not max_time >= 0:
+        raise InputError("option_range", name="max_time", value=max_time, wanted=">= 0")
+    if not 0 < tol < 1:
+        raise InputError("option_range", name="tol", value=tol, wanted="0 < tol < 1")
+    if tie_break not in TIE_BREAKS:
+        raise InputError("option_range", name="tie_break", value=tie_break, wanted=" | ".join(TIE_BREAKS))
+
+
+@dataclass
+class _Saddle:
+    time: float
+    coefficients: np.ndarray
+    dual: np.ndarray
+    loss: float
+
+
+class _Walk:
+    """The state of the process on data without duplicate columns."""
+
+    def __init__(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        thresholds: np.ndarray,
+        positive: bool,
+        tol: float,
+        tie_break: str,
+        reference_norm: float | None,
+    ) -> None:
+        self.X, self.y, self.thresholds = X, y, thresholds
+        self.positive, self.tie_break, self.tol = positive, tie_break, tol
+        self.time, self.dual, self.b = 0.0, np.zeros(X.shape[1]), np.zeros(X.shape[1])
+        self.tolerance = pull_tolerance(X, y, tol, reference_norm)
+        self.saddles = [_Saddle(0.0, self.b.copy(), self.dual.copy(), self._loss())]
+        self.skipped: list[tuple[int, int]] = []
+        self.simultaneous: list[int] = []
+        self.smallest_pivot = 1.0
+        self.departure: int | None = None
+        self.pull = self._clean_pull()
+
+    def run(self, max_saddles: int | None, max_time: float | None) -> Outcome:
+        """Walk to a minimiser or to a limit and say how it ended."""
+        while True:
+            # The test comes before any division by the pull: noise-level pulls make absurd times.
+            if len(self.saddles) > 1 and self._interpolates():
+                return Outcome.INTERPOLATED
+            active = self._moving()
+            if not active.any():
+                return Outcome.CONVERGED if len(self.saddles) > 1 else Outcome.NOTHING_TO_LEARN
+            if max_saddles is not None and len(self.saddles) > max_saddles:
+                return Outcome.STOPPED_ON_REQUEST
+            hits, delta = self._next_hits(active)
+            if max_time is not None and self.time + delta > max_time:
+                return Outcome.STOPPED_ON_REQUEST
+            self._advance(hits, delta)
+            if not self._jump(hits):
+                return Outcome.PRECISION_LOST
+
+    def _clean_pull(self) -> np.ndarray:
+        """Return the pull with rounding noise set to zero: on the support, and at degenerate walls (B1)."""
+        pull = self.X.T @ (self.y - self.X @ self.b) / self.y.size
+        pull[np.abs(pull) <= self.tolerance] = 0.0
+        return pull
+
+    def _loss(self) -> float:
+        residual = self.y - self.X @ self.b
+        return float(residual @ residual) / (2 * self.y.size)
+
+    def _interpolates(self) -> bool:
+        return float(np.linalg.norm(self.y - self.X @ self.b)) <= self.tol * float(np.linalg.norm(self.y))
+
+    def _moving(self) -> np.ndarray:
+        """Return which coordinates still travel towards a wall."""
+        if self.positive:
+            return (self.pull > 0) & (self.dual < self.thresholds)
+        outward = (np.abs(self.dual) == self.thresholds) & (self.dual * self.pull > 0)
+        return (self.pull != 0) & ~outward
+
+    def _next_hits(self, active: np.ndarray) -> tuple[np.ndarray, float]:
+        """Return the coordinates that reach their wall first, and when."""
+        speed = np.where(active, np.abs(self.pull), np.nan)
+        distance = np.maximum(self.thresholds - np.sign(self.pull) * self.dual, 0.0)
+        delta = float(np.nanmin(distance / speed))
+        with np.errstate(invalid="ignore"):
+            return distance - delta * speed <= HIT_TOLERANCE * self.thresholds, delta
+
+    def _advance(self, hits: np.ndarray, delta: float) -> None:
+        self.time += delta
+        self.dual = self.dual + delta * self.pull
+        self.dual[hits] = (np.sign(self.pull) * self.thresholds)[hits]
+        support = self.b != 0  # a second line of defence beside the cleaned pull
+        self.dual[support] = (np.sign(self.b) * self.thresholds)[support]
+        low = np.full_like(self.dual, -np.inf) if self.positive else -self.thresholds
+        self.dual = np.clip(self.dual, low, self.thresholds)
+
+    def _jump(self, hits: np.ndarray) -> bool:
+        """Move to the next saddle; False if rounding has eaten the descent that theory promises."""
+        at_wall = (
+            self.dual == self.thresholds if self.positive else np.abs(self.dual) == self.thresholds
+        )
+        signs = np.where(at_wall, np.sign(self.dual), 0.0)
+        number = len(self.saddles)
+        solution = restricted_least_squares(self.X, self.y, self.b, signs, self.tolerance)
+        self.skipped += [(number, i) for i in solution.skipped]
+        self.smallest_pivot = min(self.smallest_pivot, solution.smallest_pivot)
+        self.b = solution.coefficients
+        if self._loss() >= self.saddles[-1].loss:
+            return False
+        self.pull = self._clean_pull()
+        shown = self._split(signs) if self.tie_break == "entropy" and solution.skipped else self.b
+        self.saddles.append(_Saddle(self.time, shown.copy(), self.dual.copy(), self._loss()))
+        if hits.sum() > 1:
+            self.simultaneous.append(number)
+        if self.departure is None and (signs * self.pull < 0).any():
+            self.departure = number
+        return True
+
+    def _split(self, signs: np.ndarray) -> np.ndarray:
+        face = np.flatnonzero((signs != 0) & (self.pull == 0))
+        shown = np.zeros_like(self.b)
+        shown[face] = entropy_split(self.X[:, face], self.b[face], signs[face])
+        return shown
+
+
+def pull_tolerance(X: np.ndarray, y: np.ndarray, tol: float, reference_norm: float | None) -> np.ndarray:
+    """Return, for every column of `X (n, d)`, the size up to which a pull is zero (correction B2)."""
+    n = y.size
+    norms = np.linalg.norm(X, axis=0)
+    initial = np.abs(X.T @ y) / n
+    per_norm = np.divide(initial, norms, out=np.zeros_like(norms), where=norms > 0).max()
+    level = reference_norm if reference_norm is not None else float(np.linalg.norm(y))
+    return norms * max(tol * per_norm, 64 * np.finfo(float).eps * level / n)
+
+
+def _unmerge(
+    walk: _Walk,
+    outcome: Outcome,
+    kept: np.ndarray,
+    groups: list[tuple[tuple[int, int], ...]],
+    exponents: np.ndarray,
+) -> SaddlePath:
+    """Give every copy of a merged column its share of the coefficient and its sign of the dual."""
+    d, m = exponents.size, len(walk.saddles)
+    share, sign, source = np.ones(d), np.ones(d), np.zeros(d, dtype=int)
+    source[kept] = np.arange(kept.size)
+    for group in groups:
+        for i, relative in group:
+            share[i], sign[i], source[i] = 1 / len(group), relative, source[group[0][0]]
+    dense = np.array([s.coefficients[source] * sign * share for s in walk.saddles])
+    supports = tuple(np.flatnonzero(row) for row in dense)
+    departure = walk.departure
+    return SaddlePath(
+        times=np.array([s.time for s in walk.saddles[1:]]),
+        supports=supports,
+        values=tuple(row[index] for row, index in zip(dense, supports, strict=True)),
+        signs=tuple(np.sign(row[index]) for row, index in zip(dense, supports, strict=True)),
+        losses=np.array([s.loss for s in walk.saddles]),
+        duals=np.array([s.dual[source] * sign for s in walk.saddles]).reshape(m, d),
+        final_pull=walk.pull[source] * sign,
+        exponents=exponents,
+        outcome=outcome,
+        lasso_equivalent_until=m - 1 if departure is None else departure,
+        rank_skipped=tuple((k, int(kept[i])) for k, i in walk.skipped),
+        smallest_pivot=walk.smallest_pivot,
+        simultaneous=tuple(walk.simultaneous),
+        duplicates=groups,
+    )

@@ -1,0 +1,161 @@
+"""SaddlePath: the limiting saddle-to-saddle process of a diagonal linear network.
+
+For infinitesimal initialisation the gradient flow of `b = u * v` on `L(b) = |y - X b|^2 / (2 n)` rests at a
+sequence of saddles and jumps between them at the times `t_1 < t_2 < ...` of the clock `t / ln(1/alpha)`
+(Pesme and Flammarion, NeurIPS 2023). Between jumps the scaled dual `s` moves linearly: `ds/dt = -grad L(b)`.
+Letters and clock: docs/notation.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from thalweg.records import InputError, Outcome
+
+
+@dataclass(frozen=True)
+class Event:
+    """Feature `feature` enters or leaves (`kind`) the support at jump `jump` (1, 2, ...), time `time`."""
+
+    jump: int
+    time: float
+    kind: str
+    feature: int
+
+
+@dataclass(frozen=True, eq=False)
+class SaddlePath:
+    """The saddles in order, the zero saddle first.
+
+    Attributes
+    ----------
+    times : array (m,)
+        Jump times, increasing, on the clock `t / ln(1/alpha)`.
+    supports, values, signs : tuples of m + 1 arrays
+        Indices (increasing), coefficients and signs of the non-zero coordinates of each saddle.
+    losses : array (m + 1,)
+        `L` at each saddle.
+    duals : array (m + 1, d)
+        Scaled dual `s` at time 0 and at each jump.
+    final_pull : array (d,)
+        `-grad L` at the last saddle; zero where it is stationary.
+    exponents : array (d,)
+        Thresholds `a_i` of `|s_i|` (initialisation `alpha^a_i`).
+    outcome : Outcome
+        How the path ended.
+    lasso_equivalent_until : int
+        Number of the last jump up to which the running mean is the Lasso solution of penalty `1/t`: no
+        coordinate has left its wall before it.
+    rank_skipped : tuple of (jump, feature)
+        Coordinates at their wall that could not change the fit, their column lying in the span of the support.
+    smallest_pivot : float
+        Smallest relative distance of an entering column to the span of the support.
+    simultaneous : tuple of int
+        Jumps at which several columns (after merging duplicates) reached their walls together.
+    duplicates : list
+        Groups of equal columns up to sign, between which the coefficient was split equally.
+    """
+
+    times: np.ndarray
+    supports: tuple[np.ndarray, ...]
+    values: tuple[np.ndarray, ...]
+    signs: tuple[np.ndarray, ...]
+    losses: np.ndarray
+    duals: np.ndarray
+    final_pull: np.ndarray
+    exponents: np.ndarray
+    outcome: Outcome
+    lasso_equivalent_until: int
+    rank_skipped: tuple[tuple[int, int], ...]
+    smallest_pivot: float
+    simultaneous: tuple[int, ...]
+    duplicates: list[tuple[tuple[int, int], ...]]
+
+    @property
+    def count(self) -> int:
+        """The number of jumps `m`."""
+        return int(self.times.size)
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """Every entry and exit in the order of time."""
+        listed: list[Event] = []
+        for k in range(1, self.count + 1):
+            before, after = set(self.supports[k - 1].tolist()), set(self.supports[k].tolist())
+            for kind, features in (("leave", before - after), ("enter", after - before)):
+                listed += [Event(k, float(self.times[k - 1]), kind, i) for i in sorted(features)]
+        return tuple(listed)
+
+    def coef(self, k: int) -> np.ndarray:
+        """Return the dense saddle `(d,)` after jump `k`; `coef(0)` is zero.
+
+        Raises
+        ------
+        InputError
+            If there is no saddle `k`.
+        """
+        if not 0 <= k <= self.count:
+            raise InputError("no_such_saddle", k=k, last=self.count)
+        dense = np.zeros(self.exponents.size)
+        dense[self.supports[k]] = self.values[k]
+        return dense
+
+    def saddle_at(self, t: float) -> int:
+        """Return the number of the saddle at which the limit rests at time `t` (at a jump: the new one).
+
+        Raises
+        ------
+        InputError
+            If `t` is negative or NaN, or lies beyond the last jump of a path that was stopped early.
+        """
+        if not t >= 0:
+            raise InputError("negative_time", t=t)
+        k = int(np.searchsorted(self.times, t, side="right"))
+        if k == self.count and t > self.horizon:
+            raise InputError("time_beyond_path", t=t, last=self.horizon)
+        return k
+
+    @property
+    def horizon(self) -> float:
+        """The time up to which the path is known: infinite once it has reached a minimiser."""
+        ended = self.outcome in (Outcome.CONVERGED, Outcome.INTERPOLATED, Outcome.NOTHING_TO_LEARN)
+        return np.inf if ended else float(self.times[-1] if self.count else 0.0)
+
+    def coef_at(self, t: float) -> np.ndarray:
+        """Return the saddle `(d,)` at which the limit rests at time `t`."""
+        return self.coef(self.saddle_at(t))
+
+    def dual_at(self, t: float) -> np.ndarray:
+        """Return the scaled dual `s (d,)` at time `t`."""
+        k = self.saddle_at(t)
+        start = self.times[k - 1] if k else 0.0
+        if k == self.count:
+            return self.duals[k].copy()  # at a minimiser nothing pulls; before one, saddle_at refused t
+        share = (t - start) / (self.times[k] - start)
+        return self.duals[k] + share * (self.duals[k + 1] - self.duals[k])
+
+    def running_mean(self, t: float) -> np.ndarray:
+        """Return `(1/t) int_0^t b (d,)`: the Lasso solution of penalty `1/t` while `lasso_equivalent_until`.
+
+        Raises
+        ------
+        InputError
+            If `t` is not positive or lies beyond the known path.
+        """
+        if not t > 0:
+            raise InputError("negative_time", t=t)
+        last = self.saddle_at(t)
+        edges = np.concatenate([[0.0], self.times[:last], [t]])
+        total = np.zeros(self.exponents.size)
+        for k in range(last + 1):
+            total[self.supports[k]] += (edges[k + 1] - edges[k]) * self.values[k]
+        return total / t
+
+    def __repr__(self) -> str:
+        last = f", last jump at {self.times[-1]:.6g}" if self.count else ""
+        return (
+            f"<SaddlePath {self.count} jumps, {self.supports[-1].size} of {self.exponents.size} features "
+            f"active{last}, loss {self.losses[0]:.6g} -> {self.losses[-1]:.6g}, {self.outcome.value}>"
+        )

@@ -1,0 +1,170 @@
+"""Pictures of a saddle path: who is active when, the coefficients, and the error, all as staircases in time.
+
+The horizontal axis is the clock `t / ln(1/alpha)` on a logarithmic scale. Every picture carries a sentence
+that says what it shows and a table with its numbers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from thalweg.diagonal.fit import best_held_out, saddle
+from thalweg.diagonal.order import activation_order, spells
+from thalweg.diagonal.section import TABLE_ROWS, order_table, saddle_table
+from thalweg.records import Cell, DataTable, Fit, Picture, Statement
+from thalweg.runtime.drawing import COLOURS, NEGATIVE, POSITIVE, new_figure, plain
+from thalweg.texts import text
+
+if TYPE_CHECKING:
+    import plotly.graph_objects
+
+TIMELINE_FEATURES = 30
+"""Rows of the timeline; later features are counted in the text."""
+
+STAIRCASE_FEATURES = 12
+"""Lines of the staircase: as many as there are colours."""
+
+
+def figures(fit: Fit, lang: str = "en") -> tuple[Picture, ...]:
+    """Return all pictures of a fit in the given language; none for a path without jumps."""
+    if fit.solution["times"].size == 0:
+        return ()
+    return (timeline(fit, lang), coefficient_staircase(fit, lang), loss_staircase(fit, lang))
+
+
+def timeline(fit: Fit, lang: str = "en") -> Picture:
+    """Draw one bar a spell of activity, one row a feature, in the order of first activation."""
+    order = activation_order(fit)
+    shown = order[:TIMELINE_FEATURES]
+    row = {feature: place for place, feature in enumerate(shown)}
+    left, right = _edges(fit)
+    times = fit.solution["times"]
+    figure = new_figure(text("axis.time", lang), "", height=120 + 22 * len(shown))
+    for sign, colour in ((1, POSITIVE), (-1, NEGATIVE)):
+        xs: list[float | None] = []
+        ys: list[float | None] = []
+        for spell in spells(fit):
+            if spell.sign != sign or spell.feature not in row:
+                continue
+            end = right if spell.leaves is None else float(times[spell.leaves - 1])
+            xs += [float(times[spell.enters - 1]), end, None]
+            ys += [row[spell.feature], row[spell.feature], None]
+        name = text("axis.raises" if sign > 0 else "axis.lowers", lang)
+        figure.add_scatter(x=xs, y=ys, mode="lines", line={"width": 11, "color": colour}, name=name)
+    figure.update_xaxes(type="log", range=[np.log10(left), np.log10(right)])
+    figure.update_yaxes(
+        tickvals=list(range(len(shown))),
+        ticktext=[plain(fit.feature_names[i]) for i in shown],
+        range=[len(shown) - 0.4, -0.6],
+    )
+    values: dict[str, Cell] = {
+        "active": len(order),
+        "features": len(fit.feature_names),
+        "shown": len(shown),
+        "first": fit.feature_names[order[0]],
+        "time": float(times[0]),
+    }
+    return _picture("diagonal.timeline", lang, figure, values, order_table(fit))
+
+
+def coefficient_staircase(fit: Fit, lang: str = "en") -> Picture:
+    """Draw the coefficients of the saddles as steps, the largest ones by name."""
+    dense = np.array([saddle(fit, k) for k in range(fit.solution["times"].size + 1)])
+    largest = np.argsort(-np.abs(dense).max(axis=0), kind="stable")
+    shown = [int(i) for i in largest[:STAIRCASE_FEATURES] if dense[:, i].any()]
+    left, right = _edges(fit)
+    xs = np.concatenate([[left], fit.solution["times"], [right]])
+    unit = "axis.coefficient_scaled" if fit.options["standardize"] else "axis.coefficient"
+    figure = new_figure(text("axis.time", lang), text(unit, lang, target=plain(fit.target_name)), height=430)
+    for colour, i in zip(COLOURS, shown, strict=False):
+        figure.add_scatter(
+            x=xs,
+            y=np.append(dense[:, i], dense[-1, i]),
+            mode="lines",
+            line={"shape": "hv", "color": colour, "width": 2},
+            name=plain(fit.feature_names[i]),
+        )
+    figure.update_xaxes(type="log", range=[np.log10(left), np.log10(right)])
+    figure.update_layout(legend={"orientation": "v", "x": 1.01, "xanchor": "left", "y": 1, "yanchor": "top"})
+    times = np.concatenate([[0.0], fit.solution["times"]])
+    rows = tuple((k, float(times[k]), *(float(dense[k, i]) for i in shown)) for k in range(len(dense)))
+    table = DataTable(
+        "diagonal.staircase", ("saddle", "time", *(fit.feature_names[i] for i in shown)), rows[:TABLE_ROWS]
+    )
+    values: dict[str, Cell] = {
+        "shown": len(shown),
+        "largest": fit.feature_names[shown[0]],
+        "value": float(dense[-1, shown[0]]),
+        "jumps": int(fit.solution["times"].size),
+    }
+    return _picture("diagonal.coefficient_staircase", lang, figure, values, table)
+
+
+def loss_staircase(fit: Fit, lang: str = "en") -> Picture:
+    """Draw the training error and the held-out error as steps, in the units of the target."""
+    left, right = _edges(fit)
+    times, errors = fit.solution["times"], np.sqrt(2 * fit.solution["losses"])
+    figure = new_figure(
+        text("axis.time", lang), text("axis.rmse", lang, target=plain(fit.target_name)), height=380
+    )
+    step = {"shape": "hv", "width": 2.5}
+    figure.add_scatter(
+        x=np.concatenate([[left], times, [right]]),
+        y=np.append(errors, errors[-1]),
+        mode="lines",
+        line={**step, "color": COLOURS[0]},
+        name=text("axis.training_error", lang),
+    )
+    held_out = fit.solution["held_out_rmse"]
+    best = best_held_out(fit)
+    values: dict[str, Cell] = {"start": float(errors[0]), "end": float(errors[-1])}
+    if best is None:
+        code = "diagonal.loss_staircase"
+    else:
+        code = "diagonal.loss_staircase_held_out"
+        at = np.concatenate([[left], fit.solution["held_out_times"]])
+        figure.add_scatter(
+            x=np.append(at, max(right, at[-1])),
+            y=np.append(held_out, held_out[-1]),
+            mode="lines",
+            line={**step, "color": COLOURS[1], "dash": "dash"},
+            name=text("axis.held_out_error", lang),
+        )
+        figure.add_scatter(
+            x=[at[best]],
+            y=[held_out[best]],
+            mode="markers",
+            marker={"size": 11, "color": COLOURS[1], "symbol": "circle-open", "line": {"width": 3}},
+            name=text("axis.least_held_out", lang),
+        )
+        values |= {"best": float(held_out[best]), "time": float(at[best]) if best else 0.0}
+    figure.update_xaxes(type="log", range=[np.log10(left), np.log10(right)])
+    figure.update_yaxes(rangemode="tozero")
+    tables = (saddle_table(fit),) if best is None else (saddle_table(fit), _held_out_table(fit))
+    return _picture(code, lang, figure, values, *tables)
+
+
+def _held_out_table(fit: Fit) -> DataTable:
+    """Return one row a saddle of the held-out path: time, active features, error on the held-out rows."""
+    times = np.concatenate([[0.0], fit.solution["held_out_times"]])
+    active, errors = fit.solution["held_out_active"], fit.solution["held_out_rmse"]
+    rows: list[tuple[Cell, ...]] = [
+        (k, float(times[k]), int(active[k]), float(errors[k])) for k in range(min(errors.size, TABLE_ROWS))
+    ]
+    return DataTable("diagonal.held_out", ("saddle", "time", "active", "held_out_rmse"), tuple(rows))
+
+
+def _edges(fit: Fit) -> tuple[float, float]:
+    """Return where the time axis starts and ends: some room before the first and after the last jump."""
+    times = fit.solution["times"]
+    room = max(1.5, (times[-1] / times[0]) ** 0.06)
+    return float(times[0] / room), float(times[-1] * room)
+
+
+def _picture(
+    code: str, lang: str, figure: plotly.graph_objects.Figure, values: dict[str, Cell], *tables: DataTable
+) -> Picture:
+    title = text(f"figure.{code}.title", lang, **values)
+    return Picture(code, title, Statement(f"figure.{code}.alternative", values), figure, tables)

@@ -1,0 +1,184 @@
+"""What the diagonal family contributes to a survey."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from thalweg.data.problem import Problem
+from thalweg.diagonal.checks import checks
+from thalweg.diagonal.fit import best_held_out, coefficients, fit
+from thalweg.diagonal.order import activation_order, spells, supports
+from thalweg.records import Cell, Choice, DataTable, Fit, Outcome, Section, Span, Statement
+
+TABLE_ROWS = 100
+"""Rows of a table in a report; the run folder keeps all."""
+
+
+def section(problem: Problem, budget: float, seed: int) -> Section:
+    """Compute the path within a budget of operations and say what it means.
+
+    Parameters
+    ----------
+    problem
+        Any data; with holes the section says that it was skipped.
+    budget
+        Estimated operations that may be spent.
+    seed
+        Recorded in the fit.
+
+    Returns
+    -------
+    Section
+        With the fit, its checks, the order of activation and advice.
+    """
+    if not problem.is_complete:
+        return Section(
+            family="diagonal",
+            applies=True,
+            headline=Statement("section.diagonal.incomplete", {}),
+            checks=checks(problem),
+            skipped=(Statement("section.diagonal.needs_complete", {}),),
+        )
+    n, d = problem.X.shape
+    limit = affordable_jumps(n, d, budget)
+    fitted = fit(problem, {"max_saddles": limit}, seed)
+    skipped = ()
+    if limit is not None and fitted.outcome is Outcome.STOPPED_ON_REQUEST:
+        skipped = (Statement("section.diagonal.cut", {"limit": limit, "budget": budget}),)
+    return Section(
+        family="diagonal",
+        applies=True,
+        headline=_headline(fitted),
+        checks=checks(problem, fitted),
+        tables=(order_table(fitted), saddle_table(fitted)),
+        advice=_advice(fitted),
+        fits=(fitted,),
+        skipped=skipped,
+        choices=_choices(fitted),
+        seconds=_predicted_seconds(n, d),
+        memory=Span(16.0 * n * d, 40.0 * n * d, "bytes"),  # two to five arrays of the size of X
+    )
+
+
+def predicted_operations(n: int, d: int, jumps: int) -> float:
+    """Estimate the multiplications of the naive path on `n` rows, `d` features.
+
+    A jump costs about four products with X and, for each of about two trial points, a QR factorisation and its
+    orthogonal factor on the `p` active columns (4 n p^2); about half as many features are active as jumps made.
+    """
+    p = np.minimum(np.arange(1, jumps + 1) / 2, min(n, d))
+    return float((4.0 * n * d + 8.0 * n * p**2).sum())
+
+
+def affordable_jumps(n: int, d: int, budget: float) -> int | None:
+    """Return how many jumps fit into the budget; None if even three times min(n, d) do."""
+    usual = 3 * min(n, d)
+    # Four paths are computed: all rows, the first four fifths, and both for the other scaling.
+    if 4 * predicted_operations(n, d, usual) <= budget:
+        return None
+    low, high = 1, usual
+    while low < high:
+        middle = (low + high + 1) // 2
+        fits = 4 * predicted_operations(n, d, middle) <= budget
+        low, high = (middle, high) if fits else (low, middle - 1)
+    return low
+
+
+def stopping_time(fitted: Fit) -> float | None:
+    """Return a time inside the plateau of least held-out error (its geometric middle), None without one."""
+    best = best_held_out(fitted)
+    if best is None or best == 0:
+        return None
+    times = fitted.solution["held_out_times"]
+    if best == times.size:
+        return None  # the end of the path is best: nothing to stop
+    return float(np.sqrt(times[best - 1] * times[best]))
+
+
+def order_table(fitted: Fit) -> DataTable:
+    """Return one row a spell of activity: feature, sign, jump and time of entry, time of exit."""
+    times = fitted.solution["times"]
+    rows: list[tuple[Cell, ...]] = [
+        (
+            fitted.feature_names[spell.feature],
+            "+" if spell.sign > 0 else "-",
+            spell.enters,
+            float(times[spell.enters - 1]),
+            float("inf") if spell.leaves is None else float(times[spell.leaves - 1]),
+        )
+        for spell in spells(fitted)[:TABLE_ROWS]
+    ]
+    return DataTable("diagonal.order", ("feature", "sign", "jump", "enters_at", "leaves_at"), tuple(rows))
+
+
+def saddle_table(fitted: Fit) -> DataTable:
+    """Return one row a saddle: time, number of active features, training error in units of the target."""
+    times = np.concatenate([[0.0], fitted.solution["times"]])
+    rows: list[tuple[Cell, ...]] = [
+        (k, float(times[k]), int(support.size), float(np.sqrt(2 * fitted.solution["losses"][k])))
+        for k, support in enumerate(supports(fitted)[:TABLE_ROWS])
+    ]
+    return DataTable("diagonal.saddles", ("saddle", "time", "active", "training_rmse"), tuple(rows))
+
+
+def coefficient_table(fitted: Fit, k: int) -> DataTable:
+    """Return the coefficients of saddle `k` in the units of the data, with the intercept."""
+    slopes, intercept = coefficients(fitted, k)
+    rows: list[tuple[Cell, ...]] = [
+        (fitted.feature_names[i], float(slopes[i])) for i in supports(fitted)[k][:TABLE_ROWS].tolist()
+    ]
+    return DataTable("diagonal.coefficients", ("feature", "coefficient"), (*rows, ("1", intercept)))
+
+
+def _predicted_seconds(n: int, d: int) -> Span:
+    """Predict the time of one fit: jumps cost 0.2-2 ms of overhead each, operations run at 1-20 per ns."""
+    few, many = min(n, d), 3 * min(n, d)
+    low = 2e-4 * few + predicted_operations(n, d, few) / 2e10
+    high = 2e-3 * many + 2 * predicted_operations(n, d, many) / 1e9
+    return Span(low, high, "s")
+
+
+def _choices(fitted: Fit) -> tuple[Choice, ...]:
+    """Recommend to stop inside the plateau of least held-out error, where there is one to stop at."""
+    time = stopping_time(fitted)
+    if time is None:
+        return ()
+    rounded = float(f"{time:.4g}")
+    best = best_held_out(fitted)
+    evidence = Statement("choice.diagonal.max_time", {"best": float(fitted.solution["held_out_rmse"][best])})
+    return (Choice("max_time", rounded, evidence),)
+
+
+def _headline(fitted: Fit) -> Statement:
+    order = activation_order(fitted)
+    if not order:
+        return Statement("section.diagonal.nothing", {"target": fitted.target_name})
+    return Statement(
+        "section.diagonal.headline",
+        {
+            "jumps": int(fitted.solution["times"].size),
+            "active": int(supports(fitted)[-1].size),
+            "features": len(fitted.feature_names),
+            "first": fitted.feature_names[order[0]],
+            "time": float(fitted.solution["times"][0]),
+        },
+    )
+
+
+def _advice(fitted: Fit) -> tuple[Statement, ...]:
+    best = best_held_out(fitted)
+    errors = fitted.solution["held_out_rmse"]
+    if best is None:
+        return (Statement("advice.diagonal.no_held_out", {}),)
+    if best == 0:
+        return (Statement("advice.diagonal.mean_is_best", {"mean": float(errors[0])}),)
+    values = {
+        "active": int(fitted.solution["held_out_active"][best]),
+        "best": float(errors[best]),
+        "mean": float(errors[0]),
+        "end": float(errors[-1]),
+    }
+    time = stopping_time(fitted)
+    if time is None:
+        return (Statement("advice.diagonal.run_to_end", values),)
+    return (Statement("advice.diagonal.stop_at", {**values, "time": time}),)

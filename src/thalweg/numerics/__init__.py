@@ -1,0 +1,1 @@
+"""Mathematics that several families need: input validation, dependence of columns, rounding bounds."""

@@ -1,0 +1,91 @@
+"""Columns that say the same: exact duplicates up to sign, and exact linear dependence.
+
+Dependence is found by Gram-Schmidt with reorthogonalisation in column order: a column is dependent when its
+distance to the span of the constant and the independent columns before it vanishes relative to its own
+spread. Dependent columns stay out of the span, so one relation never hides another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+EXACT_DEPENDENCE = 1e-9
+"""Relative distance below which a column counts as exactly dependent: decimals in files carry about 1e-12."""
+
+DEPENDENCE_OPERATIONS = 2e10
+"""Above this many multiplications (n d^2) the dependence search is left out, and said to be."""
+
+
+@dataclass(frozen=True)
+class Dependence:
+    """Column `column` equals a combination of the columns `others` with `weights`, plus a constant."""
+
+    column: int
+    others: tuple[int, ...]
+    weights: tuple[float, ...]
+
+
+def duplicate_groups(X: np.ndarray, up_to_sign: bool = True) -> list[tuple[tuple[int, int], ...]]:
+    """Group the columns of `X (n, d)` that are equal bit for bit, up to sign if asked.
+
+    Returns
+    -------
+    list
+        One tuple a group of `(column, sign)`, the sign relative to the first; zero columns are left out.
+    """
+    groups: dict[bytes, list[tuple[int, int]]] = {}
+    for j in range(X.shape[1]):
+        column = X[:, j] + 0.0  # -0.0 becomes 0.0
+        nonzero = np.flatnonzero(column)
+        if nonzero.size == 0:
+            continue
+        sign = -1 if up_to_sign and column[nonzero[0]] < 0 else 1
+        groups.setdefault((sign * column + 0.0).tobytes(), []).append((j, sign))
+    return [
+        tuple((j, sign * members[0][1]) for j, sign in members)
+        for members in groups.values()
+        if len(members) > 1
+    ]
+
+
+def exact_dependences(X: np.ndarray) -> tuple[list[Dependence], float]:
+    """Find the columns of `X (n, d)` that the constant and earlier columns determine.
+
+    Returns
+    -------
+    tuple
+        The dependences in column order, and the smallest relative distance among the independent columns.
+    """
+    n, d = X.shape
+    centred = X - X.mean(axis=0)
+    norms = np.linalg.norm(centred, axis=0)
+    basis = np.zeros((n, min(n - 1, d)))
+    independent: list[int] = []
+    found: list[Dependence] = []
+    smallest = 1.0
+    for j in np.flatnonzero(norms > 0):
+        p = len(independent)
+        direction = centred[:, j] / norms[j]
+        for _ in range(2):  # the second pass removes what rounding left of the first
+            direction = direction - basis[:, :p] @ (basis[:, :p].T @ direction)
+        distance = float(np.linalg.norm(direction))
+        if p < basis.shape[1] and distance > EXACT_DEPENDENCE:
+            basis[:, p] = direction / distance
+            independent.append(int(j))
+            smallest = min(smallest, distance)
+        else:
+            found.append(_relation(centred, norms, int(j), independent))
+    return found, smallest
+
+
+def _relation(centred: np.ndarray, norms: np.ndarray, j: int, independent: list[int]) -> Dependence:
+    scaled = centred[:, independent] / norms[independent]
+    weights = np.linalg.lstsq(scaled, centred[:, j], rcond=None)[0]
+    kept = [k for k in range(len(independent)) if abs(weights[k]) > 1e-8 * norms[j]]
+    return Dependence(
+        column=j,
+        others=tuple(independent[k] for k in kept),
+        weights=tuple(float(weights[k] / norms[independent[k]]) for k in kept),
+    )

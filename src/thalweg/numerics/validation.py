@@ -1,0 +1,69 @@
+"""Arrays at the border: float64 copies of what a user handed over, or an error naming the first bad rows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from thalweg.records.errors import InputError
+
+SHOWN = 5
+"""How many offending rows or columns a message lists."""
+
+
+def list_some(items: object) -> str:
+    """Return the first few items as words, with the count of the rest."""
+    listed = [str(item) for item in items]  # type: ignore[attr-defined]
+    rest = f", ... ({len(listed) - SHOWN} more)" if len(listed) > SHOWN else ""
+    return ", ".join(listed[:SHOWN]) + rest
+
+
+def real_array(values: object, name: str, ndim: int) -> np.ndarray:
+    """Return `values` as a float64 array of `ndim` dimensions, none of them empty.
+
+    Raises
+    ------
+    InputError
+        If the array is not numeric, complex, empty, of other dimension, or holds NaN or infinities.
+    """
+    array = np.asarray(values)
+    if array.dtype.kind == "c":
+        raise InputError("array_complex", name=name)
+    if array.dtype.kind not in "biuf":
+        raise InputError("array_not_numeric", name=name, dtype=str(array.dtype))
+    if array.ndim != ndim:
+        raise InputError("array_dimension", name=name, found=array.ndim, wanted=ndim)
+    if array.size == 0:
+        raise InputError("array_empty", name=name, shape=str(array.shape))
+    result = np.asarray(array, dtype=np.float64)
+    require_finite(result, name)
+    return result
+
+
+def require_finite(array: np.ndarray, name: str) -> None:
+    """Refuse NaN and infinities.
+
+    Raises
+    ------
+    InputError
+        If an entry is not finite; names the first such rows (and columns), counted from 0.
+    """
+    if np.isfinite(array).all():
+        return
+    bad = np.argwhere(~np.isfinite(array))
+    rows = list_some(dict.fromkeys(bad[:, 0].tolist()))
+    columns = list_some(dict.fromkeys(bad[:, 1].tolist())) if array.ndim == 2 else "-"
+    raise InputError("array_not_finite", name=name, count=len(bad), rows=rows, columns=columns)
+
+
+def regression_arrays(X: object, y: object) -> tuple[np.ndarray, np.ndarray]:
+    """Return `X (n, d)` and `y (n,)` in float64.
+
+    Raises
+    ------
+    InputError
+        If either is unusable or their numbers of rows differ.
+    """
+    X, y = real_array(X, "X", 2), real_array(y, "y", 1)
+    if X.shape[0] != y.shape[0]:
+        raise InputError("rows_differ", rows_x=X.shape[0], rows_y=y.shape[0])
+    return X, y

@@ -1,0 +1,48 @@
+"""Certificate: a statement about named inputs, bound to their bits by a digest."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+import numpy as np
+
+from thalweg.records.check import Check, Method, Verdict
+from thalweg.records.codec import record
+from thalweg.records.statement import Quantity, Statement
+
+
+def digest_of(inputs: Mapping[str, np.ndarray]) -> str:
+    """Return the SHA-256 of named arrays: names, dtypes, shapes and every bit of the entries."""
+    total = hashlib.sha256()
+    for name in sorted(inputs):
+        array = np.ascontiguousarray(inputs[name])
+        total.update(f"{name}|{array.dtype.str}|{array.shape}|".encode())
+        total.update(array.tobytes())
+    return total.hexdigest()
+
+
+@record
+class Certificate:
+    """A statement with its verdict, its margins and the inputs it speaks of.
+
+    `margins` hold what was measured and what would have been enough; `reason` says in words why the
+    verdict is what it is; `inputs` names the arrays under `digest`.
+    """
+
+    family: str
+    statement: Statement
+    verdict: Verdict
+    method: Method
+    margins: dict[str, Quantity]
+    checks: tuple[Check, ...]
+    reason: Statement
+    inputs: tuple[str, ...]
+    digest: str
+
+    def applies_to(self, inputs: Mapping[str, np.ndarray]) -> Verdict:
+        """Return the verdict for these inputs: `UNDECIDED` if a single bit differs from those certified."""
+        return self.verdict if digest_of(inputs) == self.digest else Verdict.UNDECIDED
+
+    def __str__(self) -> str:
+        return f"{self.statement}\n{self.verdict.value}: {self.reason}"

@@ -1,0 +1,30 @@
+"""Section: what one family contributes to a survey."""
+
+from __future__ import annotations
+
+from thalweg.records.check import Check
+from thalweg.records.codec import record
+from thalweg.records.fit import Fit
+from thalweg.records.plan import Choice, Span
+from thalweg.records.statement import DataTable, Statement
+
+
+@record
+class Section:
+    """One family's card: does it apply, what it says, and what it left out (`skipped`).
+
+    `choices` are the options it recommends, each with its evidence; `seconds` and `memory` what training with
+    them is predicted to take. A survey makes its plan from these without knowing any family.
+    """
+
+    family: str
+    applies: bool
+    headline: Statement
+    checks: tuple[Check, ...] = ()
+    tables: tuple[DataTable, ...] = ()
+    advice: tuple[Statement, ...] = ()
+    fits: tuple[Fit, ...] = ()
+    skipped: tuple[Statement, ...] = ()
+    choices: tuple[Choice, ...] = ()
+    seconds: Span | None = None
+    memory: Span | None = None

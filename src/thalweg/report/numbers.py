@@ -1,0 +1,47 @@
+"""How facts are worded and ordered for a reader, on the page and on the terminal alike."""
+
+from __future__ import annotations
+
+import math
+
+from thalweg.records import Check
+from thalweg.texts import has_text, text
+
+
+def group_checks(checks: tuple[Check, ...]) -> dict[str, list[Check]]:
+    """Sort checks into the groups of the checklist, the ones to act on first."""
+    groups: dict[str, list[Check]] = {"blocking": [], "warning": [], "open": [], "note": [], "holds": []}
+    for check in checks:
+        if check.is_blocking:
+            group = "blocking"
+        elif check.is_warning:
+            group = "warning"
+        elif check.verdict.value in ("undecided", "not_covered"):
+            group = "open"
+        else:
+            group = "holds" if check.verdict.value == "holds" else "note"
+        groups[group].append(check)
+    return groups
+
+
+def show_number(value: object) -> str:
+    """Return a cell as a reader wants it: five digits, no exponent without need, words as they are."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return str(value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    if math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    return f"{value:.5g}"
+
+
+def heading(column: str, lang: str) -> str:
+    """Return the heading of a table's column: a known word, or the user's own column name."""
+    return text(f"column.{column}", lang) if has_text(f"column.{column}") else column
+
+
+def fact(name: object, lang: str) -> str:
+    """Return a known word in the language, anything else as it is."""
+    return text(f"fact.{name}", lang) if has_text(f"fact.{name}") else str(name)

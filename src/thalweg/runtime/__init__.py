@@ -1,0 +1,1 @@
+"""What surrounds a computation: versions, threads, drawing conventions, golden values for `doctor`."""

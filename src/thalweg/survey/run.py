@@ -1,0 +1,50 @@
+"""`survey`: everything that can be said about a problem before training."""
+
+from __future__ import annotations
+
+from thalweg.data.problem import Problem
+from thalweg.families import FAMILIES
+from thalweg.records import Provenance, Survey
+from thalweg.runtime.versions import versions
+from thalweg.survey.commands import survey_command
+from thalweg.survey.decision import decide
+from thalweg.survey.plan import make_plan
+
+DEFAULT_BUDGET = 2e10
+"""Estimated operations for all families together: a few seconds on two cores."""
+
+
+def survey(problem: Problem, *, budget: float = DEFAULT_BUDGET, seed: int = 0) -> Survey:
+    """Survey a problem with every family.
+
+    Parameters
+    ----------
+    problem
+        Any data; what is wrong with them becomes checks.
+    budget
+        Estimated operations to spend; what does not fit is left out and listed. The clock is never asked.
+    seed
+        For everything random; recorded.
+
+    Returns
+    -------
+    Survey
+        The same for the same problem, budget, seed and versions.
+    """
+    sections = tuple(family.section(problem, budget / len(FAMILIES), seed) for family in FAMILIES)
+    plan = make_plan(problem, sections, seed)
+    return Survey(
+        profile=problem.profile,
+        checks=problem.checks,
+        sections=sections,
+        decision=decide(problem, sections, plan, seed),
+        plan=plan,
+        provenance=Provenance(
+            source=problem.profile.source,
+            source_digest=problem.source_digest,
+            problem_digest=problem.digest,
+            versions=versions(),
+            seed=seed,
+            command=survey_command(problem, seed),
+        ),
+    )
