@@ -14,7 +14,7 @@ from thalweg.diagonal.fit import best_held_out, saddle
 from thalweg.diagonal.order import activation_order, spells
 from thalweg.diagonal.section import TABLE_ROWS, order_table, saddle_table
 from thalweg.records import Cell, DataTable, Fit, Picture, Statement
-from thalweg.runtime.drawing import COLOURS, NEGATIVE, POSITIVE, new_figure, plain
+from thalweg.runtime.drawing import COLOURS, NEGATIVE, POSITIVE, logarithmic_time, new_figure, plain
 from thalweg.texts import text
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def timeline(fit: Fit, lang: str = "en") -> Picture:
             ys += [row[spell.feature], row[spell.feature], None]
         name = text("axis.raises" if sign > 0 else "axis.lowers", lang)
         figure.add_scatter(x=xs, y=ys, mode="lines", line={"width": 11, "color": colour}, name=name)
-    figure.update_xaxes(type="log", range=[np.log10(left), np.log10(right)])
+    logarithmic_time(figure, left, right)
     figure.update_yaxes(
         tickvals=list(range(len(shown))),
         ticktext=[plain(fit.feature_names[i]) for i in shown],
@@ -79,14 +79,15 @@ def coefficient_staircase(fit: Fit, lang: str = "en") -> Picture:
     unit = "axis.coefficient_scaled" if fit.options["standardize"] else "axis.coefficient"
     figure = new_figure(text("axis.time", lang), text(unit, lang, target=plain(fit.target_name)), height=430)
     for colour, i in zip(COLOURS, shown, strict=False):
+        steps = np.append(dense[:, i], dense[-1, i])
         figure.add_scatter(
             x=xs,
-            y=np.append(dense[:, i], dense[-1, i]),
+            y=np.where(steps == 0, np.nan, steps),  # no line while the feature is off
             mode="lines",
             line={"shape": "hv", "color": colour, "width": 2},
             name=plain(fit.feature_names[i]),
         )
-    figure.update_xaxes(type="log", range=[np.log10(left), np.log10(right)])
+    logarithmic_time(figure, left, right)
     figure.update_layout(legend={"orientation": "v", "x": 1.01, "xanchor": "left", "y": 1, "yanchor": "top"})
     times = np.concatenate([[0.0], fit.solution["times"]])
     rows = tuple((k, float(times[k]), *(float(dense[k, i]) for i in shown)) for k in range(len(dense)))
@@ -140,7 +141,7 @@ def loss_staircase(fit: Fit, lang: str = "en") -> Picture:
             name=text("axis.least_held_out", lang),
         )
         values |= {"best": float(held_out[best]), "time": float(at[best]) if best else 0.0}
-    figure.update_xaxes(type="log", range=[np.log10(left), np.log10(right)])
+    logarithmic_time(figure, left, right)
     figure.update_yaxes(rangemode="tozero")
     tables = (saddle_table(fit),) if best is None else (saddle_table(fit), _held_out_table(fit))
     return _picture(code, lang, figure, values, *tables)

@@ -10,6 +10,9 @@ from thalweg.diagonal.fit import best_held_out, coefficients, fit
 from thalweg.diagonal.order import activation_order, spells, supports
 from thalweg.records import Cell, Choice, DataTable, Fit, Outcome, Section, Span, Statement
 
+NEARLY_BEST = 1.05
+"""A held-out error within this factor of the least is not worth further sensors: 5 %, named in the advice."""
+
 TABLE_ROWS = 100
 """Rows of a table in a report; the run folder keeps all."""
 
@@ -180,5 +183,22 @@ def _advice(fitted: Fit) -> tuple[Statement, ...]:
     }
     time = stopping_time(fitted)
     if time is None:
-        return (Statement("advice.diagonal.run_to_end", values),)
-    return (Statement("advice.diagonal.stop_at", {**values, "time": time}),)
+        first = Statement("advice.diagonal.run_to_end", values)
+    else:
+        first = Statement("advice.diagonal.stop_at", {**values, "time": time})
+    return (first, *_fewer(fitted, best))
+
+
+def _fewer(fitted: Fit, best: int) -> tuple[Statement, ...]:
+    """Say how few features come close to the least held-out error: what a sensor is worth."""
+    errors, active = fitted.solution["held_out_rmse"], fitted.solution["held_out_active"]
+    near = [k for k in range(best) if errors[k] <= NEARLY_BEST * errors[best] and active[k] < active[best]]
+    if not near:
+        return ()
+    fewest = min(near, key=lambda k: (active[k], errors[k]))
+    values: dict[str, Cell] = {
+        "active": int(active[fewest]),
+        "error": float(errors[fewest]),
+        "percent": float(100 * (errors[fewest] / errors[best] - 1)),
+    }
+    return (Statement("advice.diagonal.fewer", values),)

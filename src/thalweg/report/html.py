@@ -112,6 +112,7 @@ def _environment(lang: str) -> jinja2.Environment:
         fact=functools.partial(fact, lang=lang),
     )
     environment.filters["number"] = show_number
+    environment.filters["rough"] = "{:.2g}".format
     return environment
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import plotly.graph_objects
@@ -23,23 +24,37 @@ def plain(name: str) -> str:
     return escape(short, quote=False)
 
 
-def new_figure(x_title: str, y_title: str, *, height: int = 380, **layout: Any) -> plotly.graph_objects.Figure:
-    """Return an empty figure with labelled axes in the house's layout, transparent for light and dark pages."""
+def new_figure(x_title: str, y_title: str, *, height: int = 380) -> plotly.graph_objects.Figure:
+    """Return an empty figure with labelled axes in the house's layout, transparent for light and dark pages.
+
+    The label of the vertical axis stands above it, horizontally: it is read without turning the head and is
+    never cut off, however long the name of a target is.
+    """
     import plotly.graph_objects as go
 
     axis = {"zeroline": False, "automargin": True, "gridcolor": "rgba(128,128,128,0.22)", "linecolor": "#888"}
+    label = {"text": y_title, "xref": "paper", "yref": "paper", "x": 0, "y": 1, "xanchor": "left",
+             "yanchor": "bottom", "yshift": 6, "showarrow": False, "align": "left"}  # fmt: skip
     return go.Figure(
         layout={
             "template": "none",
             "height": height,
-            "margin": {"l": 12, "r": 16, "t": 12, "b": 12},
+            "margin": {"l": 12, "r": 16, "t": 34, "b": 12},
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
             "font": {"family": "system-ui, 'Noto Sans CJK JP', 'Noto Sans JP', sans-serif", "size": 13},
             "hoverlabel": {"font": {"size": 13}},
-            "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+            "legend": {"orientation": "h", "x": 1, "xanchor": "right", "y": 1.0, "yanchor": "bottom"},
+            "annotations": [label] if y_title else [],
             "xaxis": {**axis, "title": {"text": x_title}},
-            "yaxis": {**axis, "title": {"text": y_title}},
-            **layout,
+            "yaxis": axis,
         }
     )
+
+
+def logarithmic_time(figure: plotly.graph_objects.Figure, left: float, right: float) -> None:
+    """Make the horizontal axis logarithmic from `left` to `right`, labelled at powers of ten where there are some."""
+    decades = math.log10(right / left)
+    figure.update_xaxes(type="log", range=[math.log10(left), math.log10(right)], exponentformat="power")
+    if decades > 2:
+        figure.update_xaxes(dtick=1)

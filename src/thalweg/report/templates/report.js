@@ -19,10 +19,19 @@
     const layout = content.layout;
     layout.autosize = true;
     if (phone.matches) {
-      // Beside the plot a legend would take half of a phone's width.
-      layout.legend = { orientation: "h", x: 0, y: -0.25, yanchor: "top", font: { size: 11 } };
+      // Beside the plot a legend would take half of a phone's width: it goes below, two entries a row.
+      const named = content.data.filter((trace) => trace.name).length;
+      const room = named > 1 ? 24 * Math.ceil(named / 2) : 0;
+      layout.legend = {
+        orientation: "h", x: 0, xanchor: "left", yref: "container", y: 0.01, yanchor: "bottom",
+        font: { size: 11 },
+      };
       layout.font.size = 11;
-      layout.height = Math.max(layout.height, 420);
+      layout.height += room;
+      layout.margin.b = room + 50;
+      layout.margin.r = 6;
+      layout.xaxis.automargin = false;
+      element.style.height = `${layout.height}px`;
     }
     await Plotly.newPlot(element, content.data, layout, {
       responsive: true,
