@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from thalweg import diagonal
     from thalweg.api import certify, train
     from thalweg.data import Problem, read
     from thalweg.records import (
@@ -40,7 +41,11 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 _FAMILIES = ("diagonal",)
 
-__all__ = [*sorted(_HOME_OF), *_FAMILIES]  # noqa: PLE0604
+__all__ = [
+    "Certificate", "Check", "Fit", "InputError", "Outcome", "Problem", "Report", "Run", "Survey", "ThalwegError",
+    "Trajectory", "Verdict", "certify", "compare", "diagonal", "read", "read_run", "report", "survey", "train",
+    "write_run",
+]  # fmt: skip
 __version__ = "0.1.0"
 
 

@@ -1,6 +1,6 @@
 """The Family protocol and the list of families; nothing else names them.
 
-A family is a folder with the same roles under the same names: `checks`, `section`, `fit`, `certify`, `plot`.
+A family is a folder with the same roles under the same names: `checks`, `section`, `fit`, `certify`, `plot`, `golden`.
 This version has one of the five of the design; the others join the list as they are built.
 """
 
@@ -46,6 +46,10 @@ class Family(Protocol):
         """Draw a fit."""
         ...
 
+    def golden_values(self) -> dict[str, float]:
+        """Recompute known answers in well under a second; return the largest difference for each."""
+        ...
+
 
 @dataclass(frozen=True)
 class Folder:
@@ -73,6 +77,10 @@ class Folder:
         """Draw a fit (`plot.py`)."""
         return self._role("plot").figures(fit, lang)
 
+    def golden_values(self) -> dict[str, float]:
+        """Recompute known answers (`golden.py`)."""
+        return self._role("golden").golden_values()
+
     def _role(self, role: str) -> Any:
         return importlib.import_module(f"thalweg.{self.name}.{role}")
 
@@ -82,6 +90,11 @@ FAMILIES: tuple[Family, ...] = (Folder("diagonal"),)
 
 def find_family(name: str) -> Family:
     """Return the family of this name.
+
+    Returns
+    -------
+    Family
+        That of `FAMILIES`.
 
     Raises
     ------

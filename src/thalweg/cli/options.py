@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +12,7 @@ import typer
 from thalweg.records.errors import InputError
 
 
-class Language(str, Enum):
+class Language(StrEnum):
     """Languages of reports and messages."""
 
     en = "en"
@@ -35,12 +35,11 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but er
 Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 on any warning.")]
 FamilyName = Annotated[str, typer.Option("--family", help="Which network family to train.")]
 FamilyOptions = Annotated[
-    list[str], typer.Option("--option", help="Option of the family as NAME=VALUE; repeat.", show_default=False)
+    list[str],
+    typer.Option("--option", help="Option of the family as NAME=VALUE; repeat.", show_default=False),
 ]
 KeepData = Annotated[bool, typer.Option("--keep-data", help="Store X and y in the run folder.")]
-DataFile = Annotated[
-    str | None, typer.Option("--data", help="Where the data of the run are now.", show_default=False)
-]
+DataFile = Annotated[str | None, typer.Option("--data", help="Where the data of the run are now.", show_default=False)]
 
 
 def split_names(given: list[str]) -> tuple[str, ...]:
@@ -53,6 +52,11 @@ def split_names(given: list[str]) -> tuple[str, ...]:
 
 def parse_options(given: list[str]) -> dict[str, Any]:
     """Return NAME=VALUE pairs; values are JSON where they can be (numbers, true, false, null), else words.
+
+    Returns
+    -------
+    dict
+        Values by name.
 
     Raises
     ------

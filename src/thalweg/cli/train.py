@@ -6,7 +6,8 @@ from pathlib import Path
 
 import typer
 
-from thalweg.api import certify, train as train_family
+from thalweg.api import certify
+from thalweg.api import train as train_family
 from thalweg.cli import options as given
 from thalweg.cli.console import Output
 from thalweg.data import Problem, read

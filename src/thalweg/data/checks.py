@@ -102,7 +102,10 @@ def _target_varies(y: np.ndarray) -> Check:
         "data.target_constant",
         distinct > 1,
         Severity.BLOCKING,
-        values={"distinct": Quantity(distinct), "value": Quantity(float(finite[0]) if finite.size else np.nan)},
+        values={
+            "distinct": Quantity(distinct),
+            "value": Quantity(float(finite[0]) if finite.size else np.nan),
+        },
     )
 
 
@@ -207,9 +210,7 @@ def _dependent(X: np.ndarray, names: list[str]) -> Check:
         return _check(code, False, severity, verdict=Verdict.UNDECIDED, details={"words": ""})
     if n * d * d > DEPENDENCE_OPERATIONS:
         values = {"operations": Quantity(float(n) * d * d), "limit": Quantity(DEPENDENCE_OPERATIONS)}
-        return _check(
-            code, False, Severity.NOTE, verdict=Verdict.NOT_COVERED, values=values, details={"words": ""}
-        )
+        return _check(code, False, Severity.NOTE, verdict=Verdict.NOT_COVERED, values=values, details={"words": ""})
     found, smallest = exact_dependences(X)
     # Bit-identical copies have a line of their own; n - 1 columns span everything: then d >= n is the finding.
     copies = {j for group in duplicate_groups(X) for j, _ in group[1:]}

@@ -76,19 +76,17 @@ def _read_column(name: str, cells: pandas.Series) -> Column:
     present = cells.notna()
     if not present.any():
         return Column(name, "empty", np.full(len(cells), np.nan), nothing, ())
-    numbers = pandas.to_numeric(cells, errors="coerce").astype(np.float64)
+    numbers = pandas.Series(pandas.to_numeric(cells, errors="coerce"), dtype=np.float64)
     is_text = present & numbers.isna()
     if not is_text.any():
         return Column(name, "number", numbers.to_numpy(dtype=np.float64), nothing, ())
     if 1 - is_text.sum() / present.sum() >= MOSTLY_NUMBERS:
         return _with_text(name, "number with text", cells, numbers, is_text)
-    kind = "time" if _is_time(cells[present]) else "text"
+    kind = "time" if _is_time(cells.loc[present]) else "text"
     return _with_text(name, kind, cells, numbers, is_text)
 
 
-def _with_text(
-    name: str, kind: str, cells: pandas.Series, numbers: pandas.Series, is_text: pandas.Series
-) -> Column:
+def _with_text(name: str, kind: str, cells: pandas.Series, numbers: pandas.Series, is_text: pandas.Series) -> Column:
     rows = np.flatnonzero(is_text.to_numpy())
     shown = tuple(str(cell) for cell in cells.iloc[rows[:3]])
     return Column(name, kind, numbers.to_numpy(dtype=np.float64), rows, shown)

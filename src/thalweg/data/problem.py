@@ -60,9 +60,7 @@ class Problem:
         names = (*self.feature_names, self.target_name)
         columns = [names[j] for j in np.flatnonzero(bad.any(axis=0))]
         rows = (np.flatnonzero(bad.any(axis=1)) + 1).tolist()
-        raise InputError(
-            "problem_incomplete", count=int(bad.sum()), columns=list_some(columns), rows=list_some(rows)
-        )
+        raise InputError("problem_incomplete", count=int(bad.sum()), columns=list_some(columns), rows=list_some(rows))
 
     def __repr__(self) -> str:
         n, d = self.X.shape

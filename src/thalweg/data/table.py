@@ -73,11 +73,7 @@ def read_table(source: object, encoding: str = "utf-8") -> Table:
 
 
 def _frame_digest(frame: pandas.DataFrame) -> str:
-    import pandas
-
-    total = hashlib.sha256("|".join(map(str, frame.columns)).encode())
-    total.update(pandas.util.hash_pandas_object(frame.astype(object).astype(str), index=False).to_numpy().tobytes())
-    return total.hexdigest()
+    return hashlib.sha256(frame.to_csv(index=False).encode()).hexdigest()
 
 
 def _read_file(path: Path, encoding: str) -> Table:
@@ -120,9 +116,7 @@ def _parse_csv(path: Path, raw: bytes, encoding: str) -> pandas.DataFrame:
 
     content = _decode(path, raw, encoding)
     try:
-        return pandas.read_csv(
-            io.StringIO(content), sep=_delimiter(content), low_memory=False, skipinitialspace=True
-        )
+        return pandas.read_csv(io.StringIO(content), sep=_delimiter(content), low_memory=False, skipinitialspace=True)
     except pandas.errors.ParserError as error:
         found = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
         if found is None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float
 
 from thalweg.data.problem import Problem
 from thalweg.diagonal.fit import prepare_as, saddle
@@ -121,7 +122,9 @@ def _measure(fit: Fit, problem: Problem, options: DiagonalOptions) -> _Margins:
     return _Margins(gap, worst, excess, difference, last if fit.outcome in _ENDED else 0.0)
 
 
-def _relative_gap(X: np.ndarray, b: np.ndarray, integral: np.ndarray, positive: bool) -> tuple[float, float]:
+def _relative_gap(
+    X: Float[np.ndarray, "n d"], b: Float[np.ndarray, " d"], integral: Float[np.ndarray, " n"], positive: bool
+) -> tuple[float, float]:
     """Bound the gap of one saddle from above, relative to its norm; and how far the dual leaves its box."""
     n = integral.size
     if not b.any() or (positive and (b < 0).any()):

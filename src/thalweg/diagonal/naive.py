@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Bool, Float
 
 from thalweg.diagonal.path import SaddlePath
 from thalweg.diagonal.restricted import restricted_least_squares
@@ -111,9 +112,9 @@ class _Walk:
 
     def __init__(
         self,
-        X: np.ndarray,
-        y: np.ndarray,
-        thresholds: np.ndarray,
+        X: Float[np.ndarray, "n d"],
+        y: Float[np.ndarray, " n"],
+        thresholds: Float[np.ndarray, " d"],
         positive: bool,
         tol: float,
         tie_break: str,
@@ -148,7 +149,7 @@ class _Walk:
             if not self._jump(hits):
                 return Outcome.PRECISION_LOST
 
-    def _clean_pull(self) -> np.ndarray:
+    def _clean_pull(self) -> Float[np.ndarray, " d"]:
         """Return the pull with rounding noise set to zero: on the support, and at degenerate walls (B1)."""
         pull = self.X.T @ (self.y - self.X @ self.b) / self.y.size
         pull[np.abs(pull) <= self.tolerance] = 0.0
@@ -161,14 +162,14 @@ class _Walk:
     def _interpolates(self) -> bool:
         return float(np.linalg.norm(self.y - self.X @ self.b)) <= self.tol * float(np.linalg.norm(self.y))
 
-    def _moving(self) -> np.ndarray:
+    def _moving(self) -> Bool[np.ndarray, " d"]:
         """Return which coordinates still travel towards a wall."""
         if self.positive:
             return (self.pull > 0) & (self.dual < self.thresholds)
         outward = (np.abs(self.dual) == self.thresholds) & (self.dual * self.pull > 0)
         return (self.pull != 0) & ~outward
 
-    def _next_hits(self, active: np.ndarray) -> tuple[np.ndarray, float]:
+    def _next_hits(self, active: Bool[np.ndarray, " d"]) -> tuple[Bool[np.ndarray, " d"], float]:
         """Return the coordinates that reach their wall first, and when."""
         speed = np.where(active, np.abs(self.pull), np.nan)
         distance = np.maximum(self.thresholds - np.sign(self.pull) * self.dual, 0.0)
@@ -187,9 +188,7 @@ class _Walk:
 
     def _jump(self, hits: np.ndarray) -> bool:
         """Move to the next saddle; False if rounding has eaten the descent that theory promises."""
-        at_wall = (
-            self.dual == self.thresholds if self.positive else np.abs(self.dual) == self.thresholds
-        )
+        at_wall = self.dual == self.thresholds if self.positive else np.abs(self.dual) == self.thresholds
         signs = np.where(at_wall, np.sign(self.dual), 0.0)
         number = len(self.saddles)
         solution = restricted_least_squares(self.X, self.y, self.b, signs, self.tolerance)
@@ -214,7 +213,9 @@ class _Walk:
         return shown
 
 
-def pull_tolerance(X: np.ndarray, y: np.ndarray, tol: float, reference_norm: float | None) -> np.ndarray:
+def pull_tolerance(
+    X: Float[np.ndarray, "n d"], y: Float[np.ndarray, " n"], tol: float, reference_norm: float | None
+) -> Float[np.ndarray, " d"]:
     """Return, for every column of `X (n, d)`, the size up to which a pull is zero (correction B2)."""
     n = y.size
     norms = np.linalg.norm(X, axis=0)

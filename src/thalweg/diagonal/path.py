@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float
 
 from thalweg.records import InputError, Outcome
 
@@ -58,14 +59,14 @@ class SaddlePath:
         Groups of equal columns up to sign, between which the coefficient was split equally.
     """
 
-    times: np.ndarray
+    times: Float[np.ndarray, " m"]
     supports: tuple[np.ndarray, ...]
     values: tuple[np.ndarray, ...]
     signs: tuple[np.ndarray, ...]
-    losses: np.ndarray
-    duals: np.ndarray
-    final_pull: np.ndarray
-    exponents: np.ndarray
+    losses: Float[np.ndarray, " m+1"]
+    duals: Float[np.ndarray, "m+1 d"]
+    final_pull: Float[np.ndarray, " d"]
+    exponents: Float[np.ndarray, " d"]
     outcome: Outcome
     lasso_equivalent_until: int
     rank_skipped: tuple[tuple[int, int], ...]
@@ -88,8 +89,13 @@ class SaddlePath:
                 listed += [Event(k, float(self.times[k - 1]), kind, i) for i in sorted(features)]
         return tuple(listed)
 
-    def coef(self, k: int) -> np.ndarray:
+    def coef(self, k: int) -> Float[np.ndarray, " d"]:
         """Return the dense saddle `(d,)` after jump `k`; `coef(0)` is zero.
+
+        Returns
+        -------
+        array (d,)
+            A new array.
 
         Raises
         ------
@@ -104,6 +110,11 @@ class SaddlePath:
 
     def saddle_at(self, t: float) -> int:
         """Return the number of the saddle at which the limit rests at time `t` (at a jump: the new one).
+
+        Returns
+        -------
+        int
+            From 0 to `count`.
 
         Raises
         ------
@@ -123,11 +134,11 @@ class SaddlePath:
         ended = self.outcome in (Outcome.CONVERGED, Outcome.INTERPOLATED, Outcome.NOTHING_TO_LEARN)
         return np.inf if ended else float(self.times[-1] if self.count else 0.0)
 
-    def coef_at(self, t: float) -> np.ndarray:
+    def coef_at(self, t: float) -> Float[np.ndarray, " d"]:
         """Return the saddle `(d,)` at which the limit rests at time `t`."""
         return self.coef(self.saddle_at(t))
 
-    def dual_at(self, t: float) -> np.ndarray:
+    def dual_at(self, t: float) -> Float[np.ndarray, " d"]:
         """Return the scaled dual `s (d,)` at time `t`."""
         k = self.saddle_at(t)
         start = self.times[k - 1] if k else 0.0
@@ -136,8 +147,13 @@ class SaddlePath:
         share = (t - start) / (self.times[k] - start)
         return self.duals[k] + share * (self.duals[k + 1] - self.duals[k])
 
-    def running_mean(self, t: float) -> np.ndarray:
+    def running_mean(self, t: float) -> Float[np.ndarray, " d"]:
         """Return `(1/t) int_0^t b (d,)`: the Lasso solution of penalty `1/t` while `lasso_equivalent_until`.
+
+        Returns
+        -------
+        array (d,)
+            The mean over `[0, t]`.
 
         Raises
         ------

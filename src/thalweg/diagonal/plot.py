@@ -107,9 +107,7 @@ def loss_staircase(fit: Fit, lang: str = "en") -> Picture:
     """Draw the training error and the held-out error as steps, in the units of the target."""
     left, right = _edges(fit)
     times, errors = fit.solution["times"], np.sqrt(2 * fit.solution["losses"])
-    figure = new_figure(
-        text("axis.time", lang), text("axis.rmse", lang, target=plain(fit.target_name)), height=380
-    )
+    figure = new_figure(text("axis.time", lang), text("axis.rmse", lang, target=plain(fit.target_name)), height=380)
     step = {"shape": "hv", "width": 2.5}
     figure.add_scatter(
         x=np.concatenate([[left], times, [right]]),

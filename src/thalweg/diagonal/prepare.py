@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Bool, Float
 
 CONSTANT = 1e-13
 """A spread below this share of a column's size is rounding: the column is constant, and becomes zero."""
@@ -14,26 +15,28 @@ CONSTANT = 1e-13
 class Prepared:
     """`X = (raw X - center) / scale`, `y = raw y - target_mean`; `target_norm` of the raw target."""
 
-    X: np.ndarray
-    y: np.ndarray
-    center: np.ndarray
-    scale: np.ndarray
+    X: Float[np.ndarray, "n d"]
+    y: Float[np.ndarray, " n"]
+    center: Float[np.ndarray, " d"]
+    scale: Float[np.ndarray, " d"]
     target_mean: float
     target_norm: float
 
-    def apply(self, X: np.ndarray) -> np.ndarray:
+    def apply(self, X: Float[np.ndarray, "m d"]) -> Float[np.ndarray, "m d"]:
         """Prepare other rows in the same way."""
         prepared = (X - self.center) / self.scale
         prepared[:, self.constant] = 0.0
         return prepared
 
     @property
-    def constant(self) -> np.ndarray:
+    def constant(self) -> Bool[np.ndarray, " d"]:
         """Which columns carry nothing."""
-        return ~self.X.any(axis=0)
+        return np.asarray(~self.X.any(axis=0))
 
 
-def prepare(X: np.ndarray, y: np.ndarray, *, fit_intercept: bool, standardize: bool) -> Prepared:
+def prepare(
+    X: Float[np.ndarray, "n d"], y: Float[np.ndarray, " n"], *, fit_intercept: bool, standardize: bool
+) -> Prepared:
     """Centre and scale `X (n, d)` and centre `y (n,)`.
 
     Parameters

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from jaxtyping import Float
 
 RANK_TOLERANCE = 1e-13
 """A column whose squared relative distance to the passive span is below this is dependent (spec. 2.1)."""
@@ -25,11 +26,11 @@ class RestrictedSolution:
 
 
 def restricted_least_squares(
-    X: np.ndarray,
-    y: np.ndarray,
-    start: np.ndarray,
-    signs: np.ndarray,
-    pull_tolerance: np.ndarray,
+    X: Float[np.ndarray, "n d"],
+    y: Float[np.ndarray, " n"],
+    start: Float[np.ndarray, " d"],
+    signs: Float[np.ndarray, " d"],
+    pull_tolerance: Float[np.ndarray, " d"],
 ) -> RestrictedSolution:
     """Minimise the squared error over the signed orthant face of the wall coordinates.
 
@@ -73,7 +74,11 @@ def restricted_least_squares(
 
 
 def _move_to_minimiser(
-    X: np.ndarray, y: np.ndarray, b: np.ndarray, signs: np.ndarray, passive: list[int]
+    X: Float[np.ndarray, "n d"],
+    y: Float[np.ndarray, " n"],
+    b: Float[np.ndarray, " d"],
+    signs: Float[np.ndarray, " d"],
+    passive: list[int],
 ) -> tuple[list[int], set[int]]:
     """Move `b` to the least-squares point of the passive set, dropping what reaches zero on the way."""
     blocked: set[int] = set()
@@ -97,7 +102,7 @@ def _move_to_minimiser(
     return passive, blocked
 
 
-def _relative_distance(basis: np.ndarray, column: np.ndarray) -> float:
+def _relative_distance(basis: Float[np.ndarray, "n p"], column: Float[np.ndarray, " n"]) -> float:
     rest = column.copy()
     if basis.shape[1]:
         Q = np.linalg.qr(basis)[0]

@@ -68,6 +68,11 @@ def predicted_operations(n: int, d: int, jumps: int) -> float:
 
     A jump costs about four products with X and, for each of about two trial points, a QR factorisation and its
     orthogonal factor on the `p` active columns (4 n p^2); about half as many features are active as jumps made.
+
+    Returns
+    -------
+    float
+        A count, good to a factor of about three.
     """
     p = np.minimum(np.arange(1, jumps + 1) / 2, min(n, d))
     return float((4.0 * n * d + 8.0 * n * p**2).sum())

@@ -9,6 +9,7 @@ weights 1/2. For duplicate columns this is the equal split.
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float
 
 NEWTON_STEPS = 200
 """Cap of the damped Newton method; weights that must vanish shrink by about e at each step."""
@@ -17,7 +18,9 @@ VANISHED = 1e-12
 """Weights below this share of the largest are zero."""
 
 
-def entropy_split(X: np.ndarray, coefficients: np.ndarray, signs: np.ndarray) -> np.ndarray:
+def entropy_split(
+    X: Float[np.ndarray, "n f"], coefficients: Float[np.ndarray, " f"], signs: Float[np.ndarray, " f"]
+) -> Float[np.ndarray, " f"]:
     """Return the point of the face `{b : X b = X b0, signs b >= 0}` that the flow approaches.
 
     Parameters

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float
 
 EXACT_DEPENDENCE = 1e-9
 """Relative distance below which a column counts as exactly dependent: decimals in files carry about 1e-12."""
@@ -27,7 +28,7 @@ class Dependence:
     weights: tuple[float, ...]
 
 
-def duplicate_groups(X: np.ndarray, up_to_sign: bool = True) -> list[tuple[tuple[int, int], ...]]:
+def duplicate_groups(X: Float[np.ndarray, "n d"], up_to_sign: bool = True) -> list[tuple[tuple[int, int], ...]]:
     """Group the columns of `X (n, d)` that are equal bit for bit, up to sign if asked.
 
     Returns
@@ -43,14 +44,10 @@ def duplicate_groups(X: np.ndarray, up_to_sign: bool = True) -> list[tuple[tuple
             continue
         sign = -1 if up_to_sign and column[nonzero[0]] < 0 else 1
         groups.setdefault((sign * column + 0.0).tobytes(), []).append((j, sign))
-    return [
-        tuple((j, sign * members[0][1]) for j, sign in members)
-        for members in groups.values()
-        if len(members) > 1
-    ]
+    return [tuple((j, sign * members[0][1]) for j, sign in members) for members in groups.values() if len(members) > 1]
 
 
-def exact_dependences(X: np.ndarray) -> tuple[list[Dependence], float]:
+def exact_dependences(X: Float[np.ndarray, "n d"]) -> tuple[list[Dependence], float]:
     """Find the columns of `X (n, d)` that the constant and earlier columns determine.
 
     Returns
@@ -80,7 +77,9 @@ def exact_dependences(X: np.ndarray) -> tuple[list[Dependence], float]:
     return found, smallest
 
 
-def _relation(centred: np.ndarray, norms: np.ndarray, j: int, independent: list[int]) -> Dependence:
+def _relation(
+    centred: Float[np.ndarray, "n d"], norms: Float[np.ndarray, " d"], j: int, independent: list[int]
+) -> Dependence:
     scaled = centred[:, independent] / norms[independent]
     weights = np.linalg.lstsq(scaled, centred[:, j], rcond=None)[0]
     kept = [k for k in range(len(independent)) if abs(weights[k]) > 1e-8 * norms[j]]

@@ -15,6 +15,11 @@ Model = TypeVar("Model", bound=BaseModel)
 def validated(model: type[Model], options: Mapping[str, object] | None) -> Model:
     """Return the options as an instance of `model`.
 
+    Returns
+    -------
+    Model
+        Frozen and complete with defaults.
+
     Raises
     ------
     InputError

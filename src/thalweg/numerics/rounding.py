@@ -9,6 +9,7 @@ The bounds here are inflated so that computing them in floating point keeps them
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float
 
 UNIT_ROUNDOFF = 2.0**-53
 
@@ -19,7 +20,7 @@ def gamma(operations: int) -> float:
     return product / (1.0 - product) * (1.0 + 4.0 * UNIT_ROUNDOFF)
 
 
-def product_error(A: np.ndarray, x: np.ndarray) -> np.ndarray:
+def product_error(A: Float[np.ndarray, "*m n"], x: Float[np.ndarray, " n"]) -> Float[np.ndarray, "*m"] | np.floating:
     """Bound the rounding error of the computed `A @ x`, entry by entry.
 
     Parameters

@@ -20,6 +20,11 @@ def list_some(items: object) -> str:
 def real_array(values: object, name: str, ndim: int) -> np.ndarray:
     """Return `values` as a float64 array of `ndim` dimensions, none of them empty.
 
+    Returns
+    -------
+    array
+        Float64; a view where the input was float64 already.
+
     Raises
     ------
     InputError
@@ -57,6 +62,11 @@ def require_finite(array: np.ndarray, name: str) -> None:
 
 def regression_arrays(X: object, y: object) -> tuple[np.ndarray, np.ndarray]:
     """Return `X (n, d)` and `y (n,)` in float64.
+
+    Returns
+    -------
+    tuple
+        `X` and `y`, finite and not empty.
 
     Raises
     ------

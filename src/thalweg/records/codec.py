@@ -134,6 +134,11 @@ def to_document(value: Any, arrays: dict[str, np.ndarray] | None = None) -> dict
 def from_document(document: Any, arrays: Mapping[str, np.ndarray] | None = None) -> Any:
     """Rebuild the record that `to_document` wrapped.
 
+    Returns
+    -------
+    Any
+        The record, arrays taken from `arrays`.
+
     Raises
     ------
     ValueError

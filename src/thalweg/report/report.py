@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,9 +35,7 @@ class Report:
             "schema": SCHEMA,
             "record": "Report",
             "survey": encode(self.survey),
-            "results": [
-                {"fit": encode(fit), "certificate": encode(certificate)} for fit, certificate in self.results
-            ],
+            "results": [{"fit": encode(fit), "certificate": encode(certificate)} for fit, certificate in self.results],
             "provenance": encode(self.provenance),
             "measured": dict(self.measured),
         }
@@ -48,6 +46,11 @@ class Report:
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the page to `path` and the facts beside it with the ending .json, each atomically.
+
+        Returns
+        -------
+        Path
+            That of the page.
 
         Raises
         ------

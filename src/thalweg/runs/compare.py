@@ -30,9 +30,11 @@ def compare(first: Run, second: Run) -> Comparison:
     """
     rows = [_row(name, first, second) for name in ("family", "target", "data", "outcome", "verdict")]
     for option in sorted({*first.fit.options, *second.fit.options}):
-        rows.append(
-            (option, str(first.fit.options.get(option, "-")), str(second.fit.options.get(option, "-")))
-        )
+        rows.append((
+            option,
+            str(first.fit.options.get(option, "-")),
+            str(second.fit.options.get(option, "-")),
+        ))
     for name in ("jumps", "clock_end", "loss_start", "loss_end"):
         rows.append(_row(name, first, second))
     return Comparison(

@@ -120,6 +120,11 @@ def write_run(
 def read_run(path: Path) -> Run:
     """Read a run folder.
 
+    Returns
+    -------
+    Run
+        Manifest, fit, certificate, and the data if they were kept.
+
     Raises
     ------
     InputError

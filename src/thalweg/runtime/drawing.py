@@ -29,6 +29,11 @@ def new_figure(x_title: str, y_title: str, *, height: int = 380) -> plotly.graph
 
     The label of the vertical axis stands above it, horizontally: it is read without turning the head and is
     never cut off, however long the name of a target is.
+
+    Returns
+    -------
+    Figure
+        To be filled with traces.
     """
     import plotly.graph_objects as go
 

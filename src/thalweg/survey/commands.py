@@ -8,9 +8,7 @@ from collections.abc import Mapping, Sequence
 from thalweg.data.problem import Problem
 
 
-def survey_command(
-    problem: Problem, seed: int, *, drop: Sequence[str] = (), impute: str | None = None
-) -> str:
+def survey_command(problem: Problem, seed: int, *, drop: Sequence[str] = (), impute: str | None = None) -> str:
     """Return the survey of this problem, with further columns dropped or holes filled if given."""
     return " ".join([*_start("survey", problem, drop, impute), *_seed(seed)])
 

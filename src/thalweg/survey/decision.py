@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from thalweg.data.problem import Problem
-from thalweg.records import Check, Decision, Plan, Section, Statement
+from thalweg.records import Cell, Check, Decision, Plan, Section, Statement
 from thalweg.survey.commands import survey_command
 
 MENDED_BY_DROP = ("data.target_copy", "data.constant", "data.duplicate")
@@ -35,9 +35,7 @@ def _mend_first(problem: Problem, blocking: list[Check], warnings: list[Check], 
     return Decision(sentences, command, tuple(changes))
 
 
-def _go_on(
-    problem: Problem, sections: tuple[Section, ...], plan: Plan, warnings: list[Check], seed: int
-) -> Decision:
+def _go_on(problem: Problem, sections: tuple[Section, ...], plan: Plan, warnings: list[Check], seed: int) -> Decision:
     first = sections[0]
     sentences = [
         Statement("decision.go" if not warnings else "decision.go_with_warnings", {"count": len(warnings)}),
@@ -47,7 +45,7 @@ def _go_on(
     changes = [Statement(f"check.{check.code}.remedy", check.placeholders) for check in warnings]
     drop = _columns_to_drop([check for check in warnings if check.code in MENDED_BY_DROP])
     if drop:
-        values = {"command": survey_command(problem, seed, drop=drop)}
+        values: dict[str, Cell] = {"command": survey_command(problem, seed, drop=drop)}
         changes.append(Statement("decision.survey_without", values))
     changes.append(Statement("decision.new_data", {}))
     command = plan.stages[0].command if plan.stages else ""

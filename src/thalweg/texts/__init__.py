@@ -25,6 +25,11 @@ def sentences(lang: str) -> dict[str, str]:
 def text(code: str, lang: str = "en", **values: object) -> str:
     """Return the sentence `code` in the language `lang` with its placeholders filled.
 
+    Returns
+    -------
+    str
+        One or more whole sentences, or a word.
+
     Raises
     ------
     KeyError

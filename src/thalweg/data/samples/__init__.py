@@ -34,6 +34,11 @@ SAMPLES = (
 def find_sample(name: str) -> Sample:
     """Return the sample of this name.
 
+    Returns
+    -------
+    Sample
+        That of `SAMPLES`.
+
     Raises
     ------
     InputError

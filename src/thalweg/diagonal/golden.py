@@ -1,4 +1,4 @@
-"""Golden values that `doctor` recomputes: small problems whose answers are known from the theory."""
+"""Golden values that `thalweg doctor` recomputes: small problems solved by hand from the theory."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ def golden_values() -> dict[str, float]:
     swap = naive_path(np.array([[-1.0, 0, 2], [0, 0, 1], [-2, 1, 0]]), np.array([0.0, 0, -3]))
     back = naive_path(np.array([[-2.0, 0, -1], [-2, 1, -1], [1, 0, 0]]), np.array([-1.0, -2, -1]))
     return {
-        "diagonal A (two features vanish together)": _difference(swap.times, [1 / 2, 7 / 4, 7]),
-        "diagonal B (a feature returns with the other sign)": _difference(back.times, [3 / 5, 15 / 7, 3, 57 / 7]),
+        "A (two features vanish together)": _difference(swap.times, [1 / 2, 7 / 4, 7]),
+        "B (a feature returns with the other sign)": _difference(back.times, [3 / 5, 15 / 7, 3, 57 / 7]),
     }
 
 
