@@ -24,9 +24,9 @@ if TYPE_CHECKING:
         Trajectory,
         Verdict,
     )
-    from thalweg.report import Report, report
+    from thalweg.reports import Report, report
     from thalweg.runs import Run, compare, read_run, write_run
-    from thalweg.survey import survey
+    from thalweg.surveys import survey
 
 _HOMES = {
     "thalweg.api": ("certify", "train"),
@@ -34,9 +34,9 @@ _HOMES = {
     "thalweg.records": (
         "Certificate", "Check", "Fit", "InputError", "Outcome", "Survey", "ThalwegError", "Trajectory", "Verdict",
     ),
-    "thalweg.report": ("Report", "report"),
+    "thalweg.reports": ("Report", "report"),
     "thalweg.runs": ("Run", "compare", "read_run", "write_run"),
-    "thalweg.survey": ("survey",),
+    "thalweg.surveys": ("survey",),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 _FAMILIES = ("diagonal",)

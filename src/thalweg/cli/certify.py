@@ -10,7 +10,7 @@ from thalweg.api import certify as certify_fit
 from thalweg.cli import options as given
 from thalweg.cli.console import Output
 from thalweg.records import Verdict, to_document
-from thalweg.report.report import write_atomically
+from thalweg.reports.report import write_atomically
 from thalweg.runs import read_run
 from thalweg.runs.folder import replace_certificate
 from thalweg.runs.problem import problem_of

@@ -7,7 +7,7 @@ import json
 from thalweg.cli import options as given
 from thalweg.cli.console import Output
 from thalweg.records import to_document
-from thalweg.report.report import write_atomically
+from thalweg.reports.report import write_atomically
 from thalweg.runs import compare as compare_runs
 from thalweg.runs import read_run
 

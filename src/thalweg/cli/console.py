@@ -11,7 +11,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from thalweg.records import Check, DataTable, Statement, Survey
-from thalweg.report.numbers import fact, group_checks, heading, show_number
+from thalweg.reports.numbers import fact, group_checks, heading, show_number
 from thalweg.texts import text
 
 STYLES = {

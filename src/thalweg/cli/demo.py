@@ -14,7 +14,7 @@ from thalweg.cli.survey import survey_problem
 from thalweg.data import read
 from thalweg.data.samples import SAMPLES, Sample, find_sample
 from thalweg.records import DataTable
-from thalweg.report.report import write_atomically
+from thalweg.reports.report import write_atomically
 from thalweg.texts import text
 
 Name = Annotated[str, typer.Argument(help="Name of a shipped data set (see --list).")]

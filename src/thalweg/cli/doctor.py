@@ -10,7 +10,7 @@ from thalweg.cli import options as given
 from thalweg.cli.console import Output
 from thalweg.families import FAMILIES
 from thalweg.records import DataTable
-from thalweg.report.report import write_atomically
+from thalweg.reports.report import write_atomically
 from thalweg.runtime.environment import caches, threads
 from thalweg.runtime.versions import versions
 

@@ -9,8 +9,8 @@ from thalweg.cli.console import Output
 from thalweg.data import read
 from thalweg.diagonal.fit import fit
 from thalweg.diagonal.section import order_table, saddle_table
-from thalweg.report import report
-from thalweg.report.report import write_atomically
+from thalweg.reports import report
+from thalweg.reports.report import write_atomically
 
 
 def path(

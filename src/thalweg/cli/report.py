@@ -8,7 +8,7 @@ from thalweg.cli import options as given
 from thalweg.cli.console import Output
 from thalweg.cli.survey import page_path
 from thalweg.records import Verdict
-from thalweg.report import report as make_report
+from thalweg.reports import report as make_report
 from thalweg.runs import read_run
 
 

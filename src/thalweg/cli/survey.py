@@ -11,8 +11,8 @@ from thalweg.cli import options as given
 from thalweg.cli.console import Output, exit_code_of
 from thalweg.data import Problem, read
 from thalweg.records import Survey
-from thalweg.report import report
-from thalweg.survey import survey as make_survey
+from thalweg.reports import report
+from thalweg.surveys import survey as make_survey
 
 
 def survey(

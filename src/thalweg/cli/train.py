@@ -13,10 +13,10 @@ from thalweg.cli.console import Output
 from thalweg.data import Problem, read
 from thalweg.families import FAMILIES
 from thalweg.records import Provenance, Verdict
-from thalweg.report import report
+from thalweg.reports import report
 from thalweg.runs import write_run
 from thalweg.runtime.versions import versions
-from thalweg.survey.commands import train_command
+from thalweg.surveys.commands import train_command
 
 
 def train(

@@ -64,12 +64,16 @@ def read_table(source: object, encoding: str = "utf-8") -> Table:
         table = _read_file(Path(source), encoding)
     else:
         raise InputError("source_type", kind=type(source).__name__)
-    names = [str(name) for name in table.frame.columns]
-    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
-        raise InputError("columns_twice", source=table.source, columns=list_some(twice))
+    _refuse_repeated([str(name) for name in table.frame.columns], table.source)
     if len(table.frame) == 0:
         raise InputError("table_without_rows", source=table.source)
     return table
+
+
+def _refuse_repeated(names: list[str], source: str) -> None:
+    """Refuse a header in which a name stands twice; pandas would rename the second silently."""
+    if twice := [name for name in dict.fromkeys(names) if name and names.count(name) > 1]:
+        raise InputError("columns_twice", source=source, columns=list_some(twice))
 
 
 def _frame_digest(frame: pandas.DataFrame) -> str:
@@ -115,8 +119,10 @@ def _parse_csv(path: Path, raw: bytes, encoding: str) -> pandas.DataFrame:
     import pandas
 
     content = _decode(path, raw, encoding)
+    delimiter = _delimiter(content)
+    _refuse_repeated(next(csv.reader(io.StringIO(content), delimiter=delimiter)), path.name)
     try:
-        return pandas.read_csv(io.StringIO(content), sep=_delimiter(content), low_memory=False, skipinitialspace=True)
+        return pandas.read_csv(io.StringIO(content), sep=delimiter, low_memory=False, skipinitialspace=True)
     except pandas.errors.ParserError as error:
         found = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
         if found is None:

@@ -3,8 +3,10 @@
 With `R_k = int_0^{t_k} (y - X b) dt` and `s = X'R_k/n`, weak duality says: if `|s_i| <= a_i` for all i, then
 every `b'` with `X b' = X b_k` has `sum a_i |b'_i| >= (X b_k)'R_k/n`. At a true saddle both sides agree, so the
 difference - the gap - bounds how far the recorded saddle is from the least norm (theory: specification of the
-family, section 7). `R` is integrated anew from the recorded times and saddles; a dual that leaves its box is
-scaled back into it. All rounding errors are bounded from above, so a small gap is proved, whoever made the fit.
+family, section 7). Any vector `R` proves its gap, so `R` is integrated anew from the recorded times and the
+residuals of the recorded supports, freed of the parts that rounding put into the span of the support and of those
+that no column sees; a dual that leaves its box is scaled back into it. All rounding errors are bounded from above,
+so a small gap is proved, whoever made the fit.
 Here `a_i = 1`; the one-sided network (`positive`) has `b >= 0` and `s_i <= 1`.
 """
 
@@ -17,7 +19,7 @@ from jaxtyping import Float
 
 from thalweg.data.problem import Problem
 from thalweg.diagonal.fit import prepare_as, saddle
-from thalweg.diagonal.naive import pull_tolerance
+from thalweg.diagonal.naive import ROUNDINGS, pull_tolerance
 from thalweg.diagonal.options import DiagonalOptions
 from thalweg.numerics.options import validated
 from thalweg.numerics.rounding import gamma, product_error
@@ -31,6 +33,9 @@ LOSS_TOLERANCE = 1e-9
 
 STATIONARY = 10.0
 """Pulls at the end of the path up to this multiple of the path's own tolerance are rounding."""
+
+RANK_TOLERANCE = 1e-13
+"""Relative size below which a direction is rounding. Any choice gives a valid proof, a poor one a wide gap."""
 
 _ENDED = (Outcome.CONVERGED, Outcome.INTERPOLATED, Outcome.NOTHING_TO_LEARN)
 
@@ -100,26 +105,52 @@ def _measure(fit: Fit, problem: Problem, options: DiagonalOptions) -> _Margins:
     n = y.size
     times = np.concatenate([[0.0], fit.solution["times"]])
     integral = np.zeros(n)
+    seen = _column_space(X[:, X.any(axis=0)]) if n > X.shape[1] and X.any() else None
     gap, worst, excess, difference = 0.0, 0, 0.0, 0.0
-    residual = y
+    residual = driving = y
     for k in range(times.size):
         b = saddle(fit, k)
         if k:
-            integral = integral + (times[k] - times[k - 1]) * residual
+            integral = integral + (times[k] - times[k - 1]) * driving
             relative, outside = _relative_gap(X, b, integral, options.positive)
             excess = max(excess, outside)
             if not relative <= gap:
                 gap, worst = relative, k
         residual = y - X @ b
+        driving = _driving_residual(residual, X[:, b != 0], seen)
         loss = float(residual @ residual) / (2 * n)
         scale = LOSS_TOLERANCE * fit.solution["losses"][0] + loss  # losses near zero are rounding themselves
         difference = max(difference, abs(loss - fit.solution["losses"][k]) / scale if scale else 0.0)
     pull = X.T @ residual / n
     outward = np.maximum(pull, 0) if options.positive else np.abs(pull)
     outward = np.where(saddle(fit, times.size - 1) != 0, np.abs(pull), outward)
+    norms = np.linalg.norm(X, axis=0)
     tolerance = pull_tolerance(X, y, options.tol, prepared.target_norm)
+    # Recorded coefficients are rounded: where large ones cancel, that alone leaves a pull.
+    tolerance = tolerance + norms * (ROUNDINGS * float(np.abs(saddle(fit, times.size - 1)) @ norms) / n)
     last = float(np.divide(outward, tolerance, out=np.zeros(pull.size), where=tolerance > 0).max())
     return _Margins(gap, worst, excess, difference, last if fit.outcome in _ENDED else 0.0)
+
+
+def _driving_residual(
+    residual: Float[np.ndarray, " n"], active: Float[np.ndarray, "n p"], seen: Float[np.ndarray, "n d"] | None
+) -> Float[np.ndarray, " n"]:
+    """Return the residual without its rounding in the span of the support, and without what no column sees."""
+    if active.shape[1]:
+        Q = _column_space(active)
+        residual = residual - Q @ (Q.T @ residual)
+        residual = residual - Q @ (Q.T @ residual)
+    return residual if seen is None else seen @ (seen.T @ residual)
+
+
+def _column_space(A: Float[np.ndarray, "n p"]) -> Float[np.ndarray, "n r"]:
+    """Return an orthonormal basis; copies of a column, which share a coefficient, add no direction."""
+    Q, R = np.linalg.qr(A)
+    diagonal = np.abs(np.diag(R))
+    if Q.shape[1] == A.shape[1] and diagonal.min() > RANK_TOLERANCE * diagonal.max():
+        return Q
+    U, singular, _ = np.linalg.svd(A, full_matrices=False)
+    return U[:, singular > RANK_TOLERANCE * singular[0]]
 
 
 def _relative_gap(
@@ -161,7 +192,7 @@ def _certificate(
         measured |= {
             "gap": Quantity(margins.gap),
             "dual_excess": Quantity(margins.dual_excess),
-            "loss_difference": Quantity(margins.loss_difference),
+            "loss_difference": Quantity(float(margins.loss_difference)),
             "last_pull": Quantity(margins.last_pull, "tolerances"),
         }
     count = int(fit.solution["times"].size)

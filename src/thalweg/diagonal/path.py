@@ -50,7 +50,8 @@ class SaddlePath:
         Number of the last jump up to which the running mean is the Lasso solution of penalty `1/t`: no
         coordinate has left its wall before it.
     rank_skipped : tuple of (jump, feature)
-        Coordinates at their wall that could not change the fit, their column lying in the span of the support.
+        Coordinates that rest at their wall with a column that the other columns of the face determine: the
+        fit of that saddle is unique, the split of its coefficients is not.
     smallest_pivot : float
         Smallest relative distance of an entering column to the span of the support.
     simultaneous : tuple of int

@@ -18,9 +18,14 @@ RANK_TOLERANCE = 1e-13
 
 @dataclass
 class RestrictedSolution:
-    """Coefficients, the columns that were skipped, and the smallest relative distance of one taken in."""
+    """Coefficients, residual, the columns that were skipped, and the smallest relative distance of one taken in.
+
+    The residual is the target freed of the span of the passive columns. It is computed so, not as `y - X b`:
+    large coefficients that cancel would leave rounding in it that late, slow duals follow.
+    """
 
     coefficients: np.ndarray
+    residual: np.ndarray
     skipped: list[int] = field(default_factory=list)
     smallest_pivot: float = 1.0
 
@@ -51,18 +56,19 @@ def restricted_least_squares(
         The minimiser; unique unless columns were skipped.
     """
     n = X.shape[0]
-    solution = RestrictedSolution(start.copy())
+    solution = RestrictedSolution(start.copy(), y)
     b = solution.coefficients
     passive = [int(i) for i in np.flatnonzero(b)]
     barred: set[int] = set()
     while True:
-        pulls = signs * (X.T @ (y - X @ b)) / n
+        solution.residual = outside_span(X[:, passive], y)
+        pulls = signs * (X.T @ solution.residual) / n
         eligible = pulls > pull_tolerance
         eligible[passive + solution.skipped + sorted(barred)] = False
         if not eligible.any():
             return solution
         new = int(np.argmax(np.where(eligible, pulls, -np.inf)))
-        pivot = _relative_distance(X[:, passive], X[:, new])
+        pivot = relative_distance(X[:, passive], X[:, new])
         if pivot**2 <= RANK_TOLERANCE:
             solution.skipped.append(new)
             continue
@@ -102,10 +108,15 @@ def _move_to_minimiser(
     return passive, blocked
 
 
-def _relative_distance(basis: Float[np.ndarray, "n p"], column: Float[np.ndarray, " n"]) -> float:
-    rest = column.copy()
+def relative_distance(basis: Float[np.ndarray, "n p"], column: Float[np.ndarray, " n"]) -> float:
+    """Return the distance of a non-zero column to the span of independent columns, relative to its norm."""
+    return float(np.linalg.norm(outside_span(basis, column)) / np.linalg.norm(column))
+
+
+def outside_span(basis: Float[np.ndarray, "n p"], vector: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Return what is left of a vector without its part in the span of independent columns."""
     if basis.shape[1]:
         Q = np.linalg.qr(basis)[0]
-        for _ in range(2):
-            rest = rest - Q @ (Q.T @ rest)
-    return float(np.linalg.norm(rest) / np.linalg.norm(column))
+        for _ in range(2):  # the second pass removes what rounding left of the first
+            vector = vector - Q @ (Q.T @ vector)
+    return vector

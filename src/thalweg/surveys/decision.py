@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from thalweg.data.problem import Problem
 from thalweg.records import Cell, Check, Decision, Plan, Section, Statement
-from thalweg.survey.commands import survey_command
+from thalweg.surveys.commands import survey_command
 
 MENDED_BY_DROP = ("data.target_copy", "data.constant", "data.duplicate")
 MENDED_BY_IMPUTE = ("data.missing", "data.text_cells", "data.target_missing")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from typing import Any
 
 from thalweg.records import SCHEMA, Certificate, Fit, InputError, Provenance, Survey
 from thalweg.records.codec import encode
-from thalweg.report.html import render
+from thalweg.reports.html import render
 from thalweg.texts import LANGUAGES
 
 
@@ -137,4 +138,5 @@ def write_atomically(path: Path, content: str) -> None:
     except OSError as error:
         raise InputError("file_not_written", path=path, reason=error.strerror or str(error)) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from thalweg.data.problem import Problem
 from thalweg.records import Plan, Section, Span, Stage, Statement
-from thalweg.survey.commands import train_command
+from thalweg.surveys.commands import train_command
 
 NO_COST = Span(0.0, 0.0, "s")
 

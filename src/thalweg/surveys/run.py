@@ -6,9 +6,9 @@ from thalweg.data.problem import Problem
 from thalweg.families import FAMILIES
 from thalweg.records import Provenance, Survey
 from thalweg.runtime.versions import versions
-from thalweg.survey.commands import survey_command
-from thalweg.survey.decision import decide
-from thalweg.survey.plan import make_plan
+from thalweg.surveys.commands import survey_command
+from thalweg.surveys.decision import decide
+from thalweg.surveys.plan import make_plan
 
 DEFAULT_BUDGET = 2e10
 """Estimated operations for all families together: a few seconds on two cores."""

@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from thalweg.families import find_family
 from thalweg.records import Certificate, DataTable, Fit, Picture, Provenance, Section, Survey
-from thalweg.report.numbers import fact, group_checks, heading, show_number
+from thalweg.reports.numbers import fact, group_checks, heading, show_number
 from thalweg.texts import sentences, text
 
 COLUMNS_SHOWN = 200
@@ -98,7 +98,7 @@ def _table_title(table: DataTable, lang: str) -> str:
 @functools.cache
 def _environment(lang: str) -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("thalweg.report"),
+        loader=jinja2.PackageLoader("thalweg.reports"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -121,7 +121,7 @@ def _translate(lang: str, code: str, **values: object) -> str:
 
 @functools.cache
 def _resource(name: str) -> str:
-    return resources.files("thalweg.report").joinpath("templates", name).read_text(encoding="utf-8")
+    return resources.files("thalweg.reports").joinpath("templates", name).read_text(encoding="utf-8")
 
 
 @functools.cache

@@ -1,5 +1,5 @@
 """Records become one self-contained HTML file and one JSON file with the same facts."""
 
-from thalweg.report.report import Report, report
+from thalweg.reports.report import Report, report
 
 __all__ = ["Report", "report"]

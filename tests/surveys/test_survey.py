@@ -1,0 +1,71 @@
+"""A survey decides, recommends commands that work, and repeats itself to the byte."""
+
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import thalweg as tw
+from tests.problems import table_problem
+from thalweg.surveys.commands import survey_command
+
+BAD = Path(__file__).parents[1] / "bad"
+FAULTY = BAD / "plant_with_faults.csv"
+
+
+def test_the_same_input_and_seed_give_the_same_facts_apart_from_measured():
+    one, other = (tw.report(tw.survey(tw.read(FAULTY, "out"), seed=3), measured={"s": s}).facts() for s in (1.0, 2.0))
+    assert one["measured"] != other["measured"]
+    assert {k: v for k, v in one.items() if k != "measured"} == {k: v for k, v in other.items() if k != "measured"}
+
+
+def test_blocking_faults_forbid_training_and_name_the_mend():
+    made = tw.survey(tw.read(FAULTY, "out"))
+    assert {check.code for check in made.blocking} == {"data.missing", "data.text_cells"}
+    assert made.decision.sentences[0].code == "decision.blocked" and len(made.decision.sentences) == 3
+    assert made.decision.command.endswith("--target out --impute median")
+    assert made.plan.stages == ()
+
+
+def test_following_the_recommended_commands_ends_in_training():
+    made = tw.survey(tw.read(FAULTY, "out", impute="median"))
+    assert not made.blocking and made.decision.sentences[0].code == "decision.go_with_warnings"
+    assert made.decision.command.startswith("thalweg train ") and "--family diagonal" in made.decision.command
+    assert len(made.decision.sentences) == 3 and made.decision.would_change
+
+
+def test_clean_data_get_a_go():
+    rng = np.random.default_rng(0)
+    X = np.linalg.qr(rng.standard_normal((200, 3)))[0]
+    made = tw.survey(tw.read(X, X @ [3.0, 2, 1]))
+    assert made.warnings == () and made.decision.sentences[0].code == "decision.go"
+
+
+def test_commands_quote_what_a_shell_would_split(tmp_path):
+    path = tmp_path / "my data.csv"
+    path.write_text("a b,c;d,'e',y\n" + "".join(f"{i},{i * i % 7},{i % 3},{i % 5}\n" for i in range(20)))
+    problem = tw.read(path, "y", drop=["a b"])
+    words = shlex.split(survey_command(problem, 4, drop=["c;d"]))
+    assert words == ["thalweg", "survey", str(path), "--target", "y", "--drop", "a b", "--drop", "c;d", "--seed", "4"]
+
+
+def test_a_small_budget_cuts_and_says_so():
+    section = tw.survey(table_problem(n=60, d=20, noise=1.0), budget=1e5).sections[0]
+    assert section.skipped[0].code == "section.diagonal.cut"
+
+
+def test_reprs_are_readable():
+    made = tw.survey(tw.read(FAULTY, "out"))
+    assert "Features complete" in repr(made) and "Do not train on out yet" in repr(made)
+    assert "<pre>" in made._repr_html_() and "<script" not in made._repr_html_()
+    problem = table_problem(noise=1.0)
+    fit = tw.train(problem, "diagonal")
+    assert "converged" in repr(fit)
+    assert "holds: Every saddle is within" in str(tw.certify(fit, problem))
+
+
+@pytest.mark.parametrize("target", ["flow", "temp_a", "err"])
+def test_any_column_can_be_the_target(target):
+    made = tw.survey(tw.read(FAULTY, target))
+    assert made.decision.sentences
