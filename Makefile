@@ -43,4 +43,4 @@ $(VENV)/.docs: pyproject.toml constraints.txt | $(VENV)/bin/python
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo docs/_site
+	rm -rf $(VENV) demo site

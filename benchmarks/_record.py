@@ -1,0 +1,50 @@
+"""Runs a benchmark's timings and keeps them with the command and the machine that made them."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results"
+LIBRARIES = ("thalweg", "numpy", "scipy", "scikit-learn", "pandas", "plotly")
+
+
+def seconds_of(work: Callable[[], object], repeats: int) -> list[float]:
+    """Time `work` after one warm-up."""
+    work()
+    taken = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - started)
+    return taken
+
+
+def summary(taken: list[float]) -> dict[str, float]:
+    """Return minimum, median and maximum in seconds."""
+    return {"min": min(taken), "median": statistics.median(taken), "max": max(taken), "runs": len(taken)}
+
+
+def keep(name: str, results: object) -> None:
+    """Write the results with what they were measured on, and print them."""
+    document = {
+        "command": f"python benchmarks/{Path(sys.argv[0]).name}",
+        "machine": {
+            "processors": os.cpu_count(),
+            "processor": platform.machine(),
+            "threads": os.environ.get("OPENBLAS_NUM_THREADS", "all"),
+            "python": platform.python_version(),
+            **{library: metadata.version(library) for library in LIBRARIES},
+        },
+        "results": results,
+    }
+    text = json.dumps(document, indent=1)
+    (RESULTS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+    print(json.dumps(results, indent=1))
