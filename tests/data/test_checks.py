@@ -34,6 +34,7 @@ FAILING = {
     "data.imputed": (frame(a=HOLES), {"impute": "median"}, Severity.WARNING),
     "data.text_column": (frame(c=["x", "z"] * 10), {}, Severity.WARNING),
     "data.constant": (frame(c=np.full(20, 0.1)), {}, Severity.WARNING),
+    "data.wide": (frame().head(2), {}, Severity.NOTE),
     "data.duplicate": (frame(c=-A), {}, Severity.WARNING),
     "data.dependent": (frame(c=2 * A + 7), {}, Severity.WARNING),
 }
@@ -104,11 +105,13 @@ def test_copies_are_reported_once():
     assert check.verdict is Verdict.HOLDS
 
 
-def test_more_columns_than_rows_are_dependent():
+def test_more_columns_than_rows_are_a_note():
     rng = np.random.default_rng(1)
     wide = pandas.DataFrame(rng.standard_normal((6, 9))).rename(columns=str)
     wide["y"] = rng.standard_normal(6)
-    assert found(wide)["data.dependent"].details["words"] == "9 >= 6"
+    checks = found(wide)
+    assert checks["data.wide"].verdict is Verdict.FAILS and not checks["data.wide"].is_warning
+    assert checks["data.dependent"].verdict is Verdict.NOT_COVERED
 
 
 def test_a_search_that_is_too_long_is_said_to_be_left_out(monkeypatch):

@@ -50,6 +50,17 @@ def test_commands_quote_what_a_shell_would_split(tmp_path):
     assert words == ["thalweg", "survey", str(path), "--target", "y", "--drop", "a b", "--drop", "c;d", "--seed", "4"]
 
 
+def test_data_without_a_file_get_commands_for_python(monkeypatch):
+    problem = table_problem(n=40, d=12, noise=3.0, seed=8)
+    made = tw.survey(problem, seed=2)
+    data = __import__("pandas").DataFrame(problem.X, columns=problem.feature_names).assign(y=problem.y)
+    assert made.provenance.command == "tw.survey(tw.read(data, 'y'), seed=2)"
+    assert isinstance(eval(made.decision.command, {"tw": tw, "data": data}), tw.Fit)
+    assert survey_command(problem, 0, drop=["x1"], impute="median") == (
+        "tw.survey(tw.read(data, 'y', drop=['x1'], impute='median'))"
+    )
+
+
 def test_a_small_budget_cuts_and_says_so():
     section = tw.survey(table_problem(n=60, d=20, noise=1.0), budget=1e5).sections[0]
     assert section.skipped[0].code == "section.diagonal.cut"

@@ -59,8 +59,8 @@ def train(
     output.statement(certificate.statement)
     output.statement(certificate.reason)
     output.say("ui.run_written", run=folder)
-    warned = strict and any(check.is_warning for check in problem.checks)
-    raise typer.Exit(int(certificate.verdict is not Verdict.HOLDS or warned))
+    flagged = any(check.is_blocking or (strict and check.is_warning) for check in problem.checks)
+    raise typer.Exit(int(certificate.verdict is not Verdict.HOLDS or flagged))
 
 
 def _free_folder(problem: Problem, family: str) -> Path:

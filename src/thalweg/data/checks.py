@@ -42,6 +42,7 @@ def check_data(
         _imputed(features, rows_left_out, impute),
         _text_columns(left_out),
         _constant(X, names),
+        _wide(X),
         _duplicate(X, names),
         _dependent(X, names),
     )
@@ -189,8 +190,15 @@ def _constant(X: np.ndarray, names: list[str]) -> Check:
     )
 
 
+def _wide(X: np.ndarray) -> Check:
+    n, d = X.shape
+    values = {"rows": Quantity(n, "rows"), "columns": Quantity(d, "columns")}
+    return _check("data.wide", d < n, Severity.NOTE, values=values)
+
+
 def _duplicate(X: np.ndarray, names: list[str]) -> Check:
-    groups = duplicate_groups(np.nan_to_num(X, nan=0.0, posinf=0.0, neginf=0.0)) if np.isfinite(X).all() else []
+    complete = bool(np.isfinite(X).all())
+    groups = duplicate_groups(X) if complete else []
     words = "; ".join(" = ".join(("-" if s < 0 else "") + names[j] for j, s in group) for group in groups[:5])
     return _check(
         "data.duplicate",
@@ -199,7 +207,7 @@ def _duplicate(X: np.ndarray, names: list[str]) -> Check:
         subject=words,
         values={"groups": Quantity(len(groups))},
         columns=[names[j] for group in groups for j, _ in group[1:]],
-        verdict=None if np.isfinite(X).all() else Verdict.UNDECIDED,
+        verdict=None if complete else Verdict.UNDECIDED,
     )
 
 
@@ -207,12 +215,13 @@ def _dependent(X: np.ndarray, names: list[str]) -> Check:
     n, d = X.shape
     code, severity = "data.dependent", Severity.WARNING
     if not np.isfinite(X).all():
-        return _check(code, False, severity, verdict=Verdict.UNDECIDED, details={"words": ""})
-    if n * d * d > DEPENDENCE_OPERATIONS:
-        values = {"operations": Quantity(float(n) * d * d), "limit": Quantity(DEPENDENCE_OPERATIONS)}
-        return _check(code, False, Severity.NOTE, verdict=Verdict.NOT_COVERED, values=values, details={"words": ""})
+        return _check(code, False, severity, verdict=Verdict.UNDECIDED)
+    if d >= n or float(n) * d * d > DEPENDENCE_OPERATIONS:
+        values = {"rows": Quantity(n), "columns": Quantity(d), "operations": Quantity(float(n) * d * d)}
+        values["limit"] = Quantity(DEPENDENCE_OPERATIONS)
+        return _check(code, False, Severity.NOTE, verdict=Verdict.NOT_COVERED, values=values)
     found, smallest = exact_dependences(X)
-    # Bit-identical copies have a line of their own; n - 1 columns span everything: then d >= n is the finding.
+    # Bit-identical copies have a line of their own.
     copies = {j for group in duplicate_groups(X) for j, _ in group[1:]}
     real = [r for r in found if r.column not in copies]
     words = "; ".join(
@@ -220,8 +229,6 @@ def _dependent(X: np.ndarray, names: list[str]) -> Check:
         + (" ".join(f"{w:+.6g} {names[k]}" for k, w in zip(r.others, r.weights, strict=True)) or "const")
         for r in real[:3]
     )
-    if d >= n:
-        words = f"{d} >= {n}"
     return _check(
         code,
         not real,

@@ -23,6 +23,7 @@ class Problem:
     """Features `X (n, d)` and target `y (n,)` in float64, with the checks of the data.
 
     `X` and `y` may hold NaN where the file does; families refuse such a problem (`require_complete`).
+    `source_path` is empty for data that did not come from a file.
     """
 
     X: np.ndarray
@@ -127,7 +128,7 @@ def make_problem(
         profile=_profile(table, columns, target, drop),
         checks=check_data(X, y, features, aim, _left_out(columns, target, drop), rows_left_out, impute),
         source_digest=table.digest,
-        source_path=path or table.source,
+        source_path=path,
         dropped=tuple(drop),
         impute=impute,
     )

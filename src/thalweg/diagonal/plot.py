@@ -12,7 +12,7 @@ import numpy as np
 
 from thalweg.diagonal.fit import best_held_out, saddle
 from thalweg.diagonal.order import activation_order, spells
-from thalweg.diagonal.section import TABLE_ROWS, order_table, saddle_table
+from thalweg.diagonal.section import TABLE_ROWS, coefficient_table, order_table, saddle_table
 from thalweg.records import Cell, DataTable, Fit, Picture, Statement
 from thalweg.runtime.drawing import COLOURS, NEGATIVE, POSITIVE, logarithmic_time, new_figure, plain
 from thalweg.texts import text
@@ -100,7 +100,7 @@ def coefficient_staircase(fit: Fit, lang: str = "en") -> Picture:
         "value": float(dense[-1, shown[0]]),
         "jumps": int(fit.solution["times"].size),
     }
-    return _picture("diagonal.coefficient_staircase", lang, figure, values, table)
+    return _picture("diagonal.coefficient_staircase", lang, figure, values, coefficient_table(fit), table)
 
 
 def loss_staircase(fit: Fit, lang: str = "en") -> Picture:

@@ -129,8 +129,9 @@ def saddle_table(fitted: Fit) -> DataTable:
     return DataTable("diagonal.saddles", ("saddle", "time", "active", "training_rmse"), tuple(rows))
 
 
-def coefficient_table(fitted: Fit, k: int) -> DataTable:
-    """Return the coefficients of saddle `k` in the units of the data, with the intercept."""
+def coefficient_table(fitted: Fit) -> DataTable:
+    """Return the coefficients of the last saddle in the units of the data; feature "1" is the intercept."""
+    k = int(fitted.solution["times"].size)
     slopes, intercept = coefficients(fitted, k)
     rows: list[tuple[Cell, ...]] = [
         (fitted.feature_names[i], float(slopes[i])) for i in supports(fitted)[k][:TABLE_ROWS].tolist()

@@ -15,8 +15,8 @@ from jaxtyping import Float
 EXACT_DEPENDENCE = 1e-9
 """Relative distance below which a column counts as exactly dependent: decimals in files carry about 1e-12."""
 
-DEPENDENCE_OPERATIONS = 2e10
-"""Above this many multiplications (n d^2) the dependence search is left out, and said to be."""
+DEPENDENCE_OPERATIONS = 2e9
+"""Above this many multiplications (n d^2), about two seconds, the search is left out, and said to be."""
 
 
 @dataclass(frozen=True)

@@ -40,8 +40,8 @@ def problem_of(run: Run, data: Path | None = None) -> Problem:
         problem = make_problem(read_table(frame), manifest.target)
     else:
         source = data or Path(manifest.source_path)
-        if data is None and not source.exists():
-            raise InputError("run_data_missing", path=run.path, source=manifest.source_path)
+        if data is None and not (manifest.source_path and source.exists()):
+            raise InputError("run_data_missing", path=run.path, source=manifest.provenance.source)
         problem = read(source, manifest.target, drop=manifest.dropped, impute=manifest.impute)
     if problem.digest != manifest.provenance.problem_digest:
         raise InputError("run_data_differ", path=run.path, source=problem.profile.source)
