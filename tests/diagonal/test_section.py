@@ -7,6 +7,7 @@ import thalweg as tw
 from tests.problems import table_problem
 from thalweg.data.samples import SAMPLES, find_sample
 from thalweg.diagonal import activation_order, best_held_out, fit, section, spells
+from thalweg.diagonal.order import supports
 from thalweg.diagonal.plot import figures
 from thalweg.diagonal.section import affordable_jumps, predicted_operations, stopping_time
 from thalweg.records import Outcome, Verdict
@@ -37,6 +38,15 @@ def test_stopping_time_lies_in_the_best_plateau():
     best, times = best_held_out(made), made.solution["held_out_times"]
     assert best is not None and 0 < best < times.size
     assert times[best - 1] < stopping_time(made) < times[best]
+
+
+def test_the_advice_tells_what_training_will_give():
+    sample = find_sample("pv-inverter")
+    problem = tw.read(sample.path, sample.target)
+    made = section(problem, budget=1e10, seed=0)
+    advised = made.advice[0].values
+    trained = fit(problem, {choice.option: choice.value for choice in made.choices})
+    assert advised["active"] == supports(trained)[-1].size
 
 
 def test_few_rows_have_no_held_out_error():

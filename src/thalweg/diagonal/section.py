@@ -182,7 +182,7 @@ def _advice(fitted: Fit) -> tuple[Statement, ...]:
     if best == 0:
         return (Statement("advice.diagonal.mean_is_best", {"mean": float(errors[0])}),)
     values = {
-        "active": int(fitted.solution["held_out_active"][best]),
+        "active": int(supports(fitted)[-1].size),
         "best": float(errors[best]),
         "mean": float(errors[0]),
         "end": float(errors[-1]),
@@ -191,14 +191,16 @@ def _advice(fitted: Fit) -> tuple[Statement, ...]:
     if time is None:
         first = Statement("advice.diagonal.run_to_end", values)
     else:
-        first = Statement("advice.diagonal.stop_at", {**values, "time": time})
+        there = int(np.searchsorted(fitted.solution["times"], time, side="right"))
+        active = int(supports(fitted)[there].size)  # of the path of all rows: what training will give
+        first = Statement("advice.diagonal.stop_at", {**values, "time": time, "active": active})
     return (first, *_fewer(fitted, best))
 
 
 def _fewer(fitted: Fit, best: int) -> tuple[Statement, ...]:
     """Say how few features come close to the least held-out error: what a sensor is worth."""
     errors, active = fitted.solution["held_out_rmse"], fitted.solution["held_out_active"]
-    near = [k for k in range(best) if errors[k] <= NEARLY_BEST * errors[best] and active[k] < active[best]]
+    near = [k for k in range(1, best) if errors[k] <= NEARLY_BEST * errors[best] and active[k] < active[best]]
     if not near:
         return ()
     fewest = min(near, key=lambda k: (active[k], errors[k]))
