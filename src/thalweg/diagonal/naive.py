@@ -7,15 +7,13 @@ walls with the signs of their duals (Pesme and Flammarion 2023, algorithm 1; our
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from jaxtyping import Bool, Float
 
-from thalweg.diagonal.path import SaddlePath
+from thalweg.diagonal.merging import merge_duplicates
+from thalweg.diagonal.path import Saddle, SaddlePath, assemble
 from thalweg.diagonal.restricted import RANK_TOLERANCE, relative_distance, restricted_least_squares
 from thalweg.diagonal.ties import entropy_split
-from thalweg.numerics.dependence import duplicate_groups
 from thalweg.numerics.validation import real_array, regression_arrays
 from thalweg.records import InputError, Outcome
 
@@ -82,19 +80,28 @@ def naive_path(
     """
     X, y = regression_arrays(X, y)
     a = np.ones(X.shape[1]) if init_exponents is None else real_array(init_exponents, "init_exponents", 1)
-    _refuse_bad_options(X, a, max_saddles, max_time, tol, tie_break)
-    # Duplicates with different exponents have different walls: they are no tie.
-    groups = [g for g in duplicate_groups(X, up_to_sign=not positive) if np.ptp(a[[i for i, _ in g]]) == 0]
-    copies = {i for group in groups for i, _ in group[1:]}
-    kept = np.array([i for i in range(X.shape[1]) if i not in copies])
-    walk = _Walk(X[:, kept], y, a[kept], positive, tol, tie_break, reference_norm)
+    refuse_bad_options(X, a, max_saddles, max_time, tol, tie_break)
+    merged = merge_duplicates(X, a, positive)
+    walk = _Walk(X[:, merged.kept], y, a[merged.kept], positive, tol, tie_break, reference_norm)
     outcome = walk.run(max_saddles, max_time)
-    return _unmerge(walk, outcome, kept, groups, a)
+    return assemble(
+        walk.saddles,
+        outcome,
+        merged,
+        X,
+        a,
+        algorithm="plain",
+        departure=walk.departure,
+        rank_skipped=walk.skipped,
+        smallest_pivot=walk.smallest_pivot,
+        simultaneous=walk.simultaneous,
+    )
 
 
-def _refuse_bad_options(
+def refuse_bad_options(
     X: np.ndarray, a: np.ndarray, max_saddles: int | None, max_time: float | None, tol: float, tie_break: str
 ) -> None:
+    """Refuse options out of their range in words."""
     if a.size != X.shape[1]:
         raise InputError("length_differs", name="init_exponents", found=a.size, wanted=X.shape[1])
     if not (a > 0).all():
@@ -107,14 +114,6 @@ def _refuse_bad_options(
         raise InputError("option_range", name="tol", value=tol, wanted="0 < tol < 1")
     if tie_break not in TIE_BREAKS:
         raise InputError("option_range", name="tie_break", value=tie_break, wanted=" | ".join(TIE_BREAKS))
-
-
-@dataclass
-class _Saddle:
-    time: float
-    coefficients: np.ndarray
-    dual: np.ndarray
-    loss: float
 
 
 class _Walk:
@@ -136,7 +135,9 @@ class _Walk:
         self.residual = y
         self.norms = np.linalg.norm(X, axis=0)
         self.tolerance = pull_tolerance(X, y, tol, reference_norm)
-        self.saddles = [_Saddle(0.0, self.b.copy(), self.dual.copy(), self._loss())]
+        self.integral = np.zeros(y.size)
+        self.saddles: list[Saddle] = []
+        self._record(self.b)
         self.skipped: list[tuple[int, int]] = []
         self.simultaneous: list[int] = []
         self.smallest_pivot = 1.0
@@ -167,6 +168,10 @@ class _Walk:
         pull[np.abs(pull) <= self.tolerance] = 0.0
         return pull
 
+    def _record(self, b: np.ndarray) -> None:
+        support = np.flatnonzero(b)
+        self.saddles.append(Saddle(self.time, support, b[support], self.integral, self._loss()))
+
     def _loss(self) -> float:
         return float(self.residual @ self.residual) / (2 * self.y.size)
 
@@ -190,6 +195,7 @@ class _Walk:
 
     def _advance(self, hits: np.ndarray, delta: float) -> None:
         self.time += delta
+        self.integral = self.integral + delta * self.residual
         self.dual = self.dual + delta * self.pull
         self.dual[hits] = (np.sign(self.pull) * self.thresholds)[hits]
         support = self.b != 0  # a second line of defence beside the cleaned pull
@@ -212,7 +218,7 @@ class _Walk:
         dependent = self._dependent_on_face(signs)
         self.skipped += [(number, i) for i in dependent]
         shown = self._split(signs) if self.tie_break == "entropy" and dependent else self.b
-        self.saddles.append(_Saddle(self.time, shown.copy(), self.dual.copy(), self._loss()))
+        self._record(shown)
         if hits.sum() > 1:
             self.simultaneous.append(number)
         if self.departure is None and (signs * self.pull < 0).any():
@@ -255,38 +261,3 @@ def pull_tolerance(
     per_norm = np.divide(initial, norms, out=np.zeros_like(norms), where=norms > 0).max()
     level = reference_norm if reference_norm is not None else float(np.linalg.norm(y))
     return norms * max(tol * per_norm, ROUNDINGS * level / n)
-
-
-def _unmerge(
-    walk: _Walk,
-    outcome: Outcome,
-    kept: np.ndarray,
-    groups: list[tuple[tuple[int, int], ...]],
-    exponents: np.ndarray,
-) -> SaddlePath:
-    """Give every copy of a merged column its share of the coefficient and its sign of the dual."""
-    d, m = exponents.size, len(walk.saddles)
-    share, sign, source = np.ones(d), np.ones(d), np.zeros(d, dtype=int)
-    source[kept] = np.arange(kept.size)
-    for group in groups:
-        for i, relative in group:
-            share[i], sign[i], source[i] = 1 / len(group), relative, source[group[0][0]]
-    dense = np.array([s.coefficients[source] * sign * share for s in walk.saddles])
-    supports = tuple(np.flatnonzero(row) for row in dense)
-    departure = walk.departure
-    return SaddlePath(
-        times=np.array([s.time for s in walk.saddles[1:]]),
-        supports=supports,
-        values=tuple(row[index] for row, index in zip(dense, supports, strict=True)),
-        signs=tuple(np.sign(row[index]) for row, index in zip(dense, supports, strict=True)),
-        losses=np.array([s.loss for s in walk.saddles]),
-        duals=np.array([s.dual[source] * sign for s in walk.saddles]).reshape(m, d),
-        final_pull=walk.pull[source] * sign,
-        exponents=exponents,
-        outcome=outcome,
-        lasso_equivalent_until=m - 1 if departure is None else departure,
-        rank_skipped=tuple((k, int(kept[i])) for k, i in walk.skipped),
-        smallest_pivot=walk.smallest_pivot,
-        simultaneous=tuple(walk.simultaneous),
-        duplicates=groups,
-    )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from thalweg.diagonal.merging import Merged
 from thalweg.records import InputError, Outcome
 
 
@@ -38,10 +39,10 @@ class SaddlePath:
         Indices (increasing), coefficients and signs of the non-zero coordinates of each saddle.
     losses : array (m + 1,)
         `L` at each saddle.
-    duals : array (m + 1, d)
-        Scaled dual `s` at time 0 and at each jump.
-    final_pull : array (d,)
-        `-grad L` at the last saddle; zero where it is stationary.
+    integrals : array (m + 1, n)
+        `R = int_0^t (y - X b)` at time 0 and at each jump: the dual is `s = X'R/n`.
+    X : array (n, d)
+        The data in which the residual is integrated: those given, or their triangular compression.
     exponents : array (d,)
         Thresholds `a_i` of `|s_i|` (initialisation `alpha^a_i`).
     outcome : Outcome
@@ -58,6 +59,8 @@ class SaddlePath:
         Jumps at which several columns (after merging duplicates) reached their walls together.
     duplicates : list
         Groups of equal columns up to sign, between which the coefficient was split equally.
+    algorithm : str
+        "plain" or "updated factor".
     """
 
     times: Float[np.ndarray, " m"]
@@ -65,8 +68,8 @@ class SaddlePath:
     values: tuple[np.ndarray, ...]
     signs: tuple[np.ndarray, ...]
     losses: Float[np.ndarray, " m+1"]
-    duals: Float[np.ndarray, "m+1 d"]
-    final_pull: Float[np.ndarray, " d"]
+    integrals: Float[np.ndarray, "m+1 n"]
+    X: Float[np.ndarray, "n d"]
     exponents: Float[np.ndarray, " d"]
     outcome: Outcome
     lasso_equivalent_until: int
@@ -74,6 +77,7 @@ class SaddlePath:
     smallest_pivot: float
     simultaneous: tuple[int, ...]
     duplicates: list[tuple[tuple[int, int], ...]]
+    algorithm: str
 
     @property
     def count(self) -> int:
@@ -108,6 +112,30 @@ class SaddlePath:
         dense = np.zeros(self.exponents.size)
         dense[self.supports[k]] = self.values[k]
         return dense
+
+    def dual(self, k: int) -> Float[np.ndarray, " d"]:
+        """Return the scaled dual `s (d,)` at jump `k`; `dual(0)` is zero.
+
+        Parameters
+        ----------
+        k
+            Number of a jump.
+
+        Returns
+        -------
+        array (d,)
+            Computed from the residual integral; exactly at the wall on the support.
+
+        Raises
+        ------
+        InputError
+            If there is no jump `k`.
+        """
+        if not 0 <= k <= self.count:
+            raise InputError("no_such_saddle", k=k, last=self.count)
+        s = self.integrals[k] @ self.X / self.X.shape[0]
+        s[self.supports[k]] = self.signs[k] * self.exponents[self.supports[k]]
+        return s
 
     def saddle_at(self, t: float) -> int:
         """Return the number of the saddle at which the limit rests at time `t` (at a jump: the new one).
@@ -144,9 +172,9 @@ class SaddlePath:
         k = self.saddle_at(t)
         start = self.times[k - 1] if k else 0.0
         if k == self.count:
-            return self.duals[k].copy()  # at a minimiser nothing pulls; before one, saddle_at refused t
+            return self.dual(k)  # at a minimiser nothing pulls; before one, saddle_at refused t
         share = (t - start) / (self.times[k] - start)
-        return self.duals[k] + share * (self.duals[k + 1] - self.duals[k])
+        return (1 - share) * self.dual(k) + share * self.dual(k + 1)
 
     def running_mean(self, t: float) -> Float[np.ndarray, " d"]:
         """Return `(1/t) int_0^t b (d,)`: the Lasso solution of penalty `1/t` while `lasso_equivalent_until`.
@@ -176,3 +204,48 @@ class SaddlePath:
             f"<SaddlePath {self.count} jumps, {self.supports[-1].size} of {self.exponents.size} features "
             f"active{last}, loss {self.losses[0]:.6g} -> {self.losses[-1]:.6g}, {self.outcome.value}>"
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Saddle:
+    """One saddle as an algorithm found it, in the columns that stand for all (see `merging`)."""
+
+    time: float
+    indices: np.ndarray
+    values: np.ndarray
+    integral: np.ndarray
+    loss: float
+
+
+def assemble(
+    saddles: list[Saddle],
+    outcome: Outcome,
+    merged: Merged,
+    X: Float[np.ndarray, "n d"],
+    exponents: Float[np.ndarray, " d"],
+    *,
+    algorithm: str,
+    departure: int | None,
+    rank_skipped: list[tuple[int, int]],
+    smallest_pivot: float,
+    simultaneous: list[int],
+) -> SaddlePath:
+    """Make a path of saddles, the zero saddle first, giving every copy of a merged column its share."""
+    spread = [merged.spread(saddle.indices, saddle.values) for saddle in saddles]
+    return SaddlePath(
+        times=np.array([saddle.time for saddle in saddles[1:]]),
+        supports=tuple(support for support, _ in spread),
+        values=tuple(values for _, values in spread),
+        signs=tuple(np.sign(values) for _, values in spread),
+        losses=np.array([saddle.loss for saddle in saddles]),
+        integrals=np.array([saddle.integral for saddle in saddles]),
+        X=X,
+        exponents=exponents,
+        outcome=outcome,
+        lasso_equivalent_until=len(saddles) - 1 if departure is None else departure,
+        rank_skipped=tuple((k, int(merged.kept[i])) for k, i in rank_skipped),
+        smallest_pivot=smallest_pivot,
+        simultaneous=tuple(simultaneous),
+        duplicates=merged.groups,
+        algorithm=algorithm,
+    )
