@@ -127,7 +127,7 @@ class TestEveryFamily:
     def test_certificates_refuse_other_features_and_families(self, family):
         problem = table_problem()
         fit = family.fit(problem)
-        with pytest.raises(InputError, match="features"):
+        with pytest.raises(InputError, match="Where the fit speaks of"):
             family.certify(fit, table_problem(d=3))
         with pytest.raises(InputError, match="of the family"):
             family.certify(dataclasses.replace(fit, family="another"), problem)

@@ -183,3 +183,46 @@ def test_a_fresh_folder_is_found_for_each_run(thalweg, tmp_path):
     for _ in range(2):
         thalweg("train", file, "-t", "yield")
     assert sorted(p.name for p in (tmp_path / "runs").iterdir()) == ["plant-diagonal", "plant-diagonal-2"]
+
+
+def test_files_of_the_user_are_never_overwritten(thalweg, tmp_path):
+    file = plant(tmp_path)
+    for name in ("report.html", "report.json", "pv_inverter.csv"):
+        mine = tmp_path / name
+        mine.write_text("mine")
+        command = ("demo", "--out", ".") if name.endswith("csv") else ("survey", file, "-t", "yield")
+        done = thalweg(*command)
+        assert done.returncode == 2 and "not made by thalweg" in done.stderr and mine.read_text() == "mine"
+        mine.unlink()
+    for _ in range(2):
+        assert thalweg("survey", file, "-t", "yield").returncode == 0  # our own reports are replaced
+
+
+def test_a_report_needs_a_folder(thalweg, tmp_path):
+    file = plant(tmp_path)
+    done = thalweg("survey", file, "-t", "yield", "--out", file)
+    assert done.returncode == 2 and "is a file" in done.stderr
+
+
+def test_version(thalweg):
+    import thalweg as package
+
+    assert thalweg("--version").stdout.strip() == package.__version__
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_noise_is_not_recommended_for_training(thalweg, tmp_path, seed):
+    import random
+
+    random.seed(seed)
+    rows = "\n".join(",".join(f"{random.gauss(0, 1):.4f}" for _ in range(6)) for _ in range(40))
+    (tmp_path / "noise.csv").write_text("a,b,c,d,e,y\n" + rows + "\n")
+    done = thalweg("survey", "noise.csv", "-t", "y")
+    assert "may be chance" in done.stdout or "Do not train this on y" in done.stdout
+    assert done.stdout.count("Next:") == ("Do not train" not in done.stdout)
+
+
+def test_a_run_of_a_blocked_target_says_why_it_exits_with_one(thalweg, tmp_path):
+    (tmp_path / "still.csv").write_text("a,y\n" + "".join(f"{i},3\n" for i in range(12)))
+    done = thalweg("train", "still.csv", "-t", "y", "--out", "run")
+    assert done.returncode == 1 and "The target is always 3" in done.stdout

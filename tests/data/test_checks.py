@@ -33,6 +33,8 @@ FAILING = {
     "data.text_cells": (frame(a=TEXT), {}, Severity.BLOCKING),
     "data.imputed": (frame(a=HOLES), {"impute": "median"}, Severity.WARNING),
     "data.text_column": (frame(c=["x", "z"] * 10), {}, Severity.WARNING),
+    "data.magnitude": (frame(c=A * 1e150), {}, Severity.BLOCKING),
+    "data.resolution": (frame(c=1e12 + A), {}, Severity.WARNING),
     "data.constant": (frame(c=np.full(20, 0.1)), {}, Severity.WARNING),
     "data.wide": (frame().head(2), {}, Severity.NOTE),
     "data.duplicate": (frame(c=-A), {}, Severity.WARNING),

@@ -75,7 +75,7 @@ def test_arrays_are_a_problem():
     X, y = np.arange(6.0).reshape(3, 2), np.array([1.0, 2, 4])
     problem = tw.read(X, y)
     assert problem.feature_names == ("x1", "x2") and np.array_equal(problem.X, X) and np.array_equal(problem.y, y)
-    assert repr(problem) == "<Problem DataFrame: 3 rows, 2 features -> 'y'>"
+    assert repr(problem) == "<Problem arrays: 3 rows, 2 features -> 'y'>"
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_unusable_arrays_are_refused(X, y, words):
 
 def test_dropping_and_choosing():
     problem = tw.read(BAD / "plant_with_faults.csv", "out", drop=["flow", "err"])
-    assert problem.feature_names == ("temp_a", "temp_b", "valve", "sum") and problem.is_complete
+    assert problem.feature_names == ("temp_a", "temp_b", "valve", "sum") and problem.is_computable
     with pytest.raises(InputError, match="also to be dropped"):
         tw.read(BAD / "semicolon.csv", "y", drop=["y"])
     with pytest.raises(InputError, match="no column named z"):
@@ -107,7 +107,7 @@ def test_dropping_and_choosing():
 
 def test_holes_are_kept_until_someone_decides():
     problem = tw.read(BAD / "plant_with_faults.csv", "out")
-    assert np.isnan(problem.X).sum() == 5 and not problem.is_complete
+    assert np.isnan(problem.X).sum() == 5 and not problem.is_computable
     with pytest.raises(InputError, match="columns flow, err; rows 4, 8, 10, 33, 34"):
         tw.train(problem, "diagonal")
 
@@ -129,3 +129,25 @@ def test_the_same_file_gives_the_same_digests(tmp_path):
     copy.write_bytes((BAD / "semicolon.csv").read_bytes())
     one, other = tw.read(BAD / "semicolon.csv", "y"), tw.read(copy, "y")
     assert one.digest == other.digest and one.source_digest == other.source_digest
+
+
+def test_numbers_with_commas_are_named_not_left_out():
+    rows = 20
+    frame = pandas.DataFrame({"flow": [f"12,{i:03d}" for i in range(rows)], "b": range(rows), "y": range(rows)})
+    checks = {check.code: check for check in tw.read(frame, "y").checks}
+    assert checks["data.text_cells"].columns == ("flow",) and checks["data.text_cells"].is_blocking
+    assert "decimal comma" in checks["data.text_cells"].say("remedy")
+    frame["y"] = [f"{i},5" for i in range(rows)]
+    checks = {check.code: check for check in tw.read(frame, "y").checks}
+    assert checks["data.target_missing"].is_blocking
+
+
+def test_extreme_sizes_are_refused_by_name():
+    X, y = np.random.default_rng(0).standard_normal((2, 20, 2))
+    for factor in (1e200, 1e-200):
+        problem = tw.read(X * np.array([1.0, factor]), y[:, 0])
+        assert not problem.is_computable
+        assert [c.columns for c in problem.checks if c.is_blocking] == [("x2",)]
+        with pytest.raises(InputError, match="extreme size: x2"):
+            tw.train(problem, "diagonal")
+        assert tw.survey(problem).plan.stages == ()

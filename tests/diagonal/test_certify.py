@@ -112,3 +112,53 @@ def test_coefficients_predict_in_the_units_of_the_data():
     slopes, intercept = coefficients(made, made.solution["times"].size)
     assert problem.X @ slopes + intercept == pytest.approx(problem.y, abs=1e-9)
     assert slopes[:2] == pytest.approx([3, 1])
+
+
+def test_a_coarse_run_does_not_judge_itself():
+    problem = table_problem(noise=1.0)
+    made = fit(problem, {"tol": 0.5})
+    assert made.outcome in (Outcome.CONVERGED, Outcome.INTERPOLATED)
+    assert certify(made, problem).verdict is not Verdict.HOLDS
+
+
+@pytest.mark.parametrize("factor", [0.01, 1.01, 100.0])
+def test_times_on_another_clock_are_not_certified(factor):
+    problem = table_problem(noise=1.0)
+    made = fit(problem)
+    times = made.solution["times"] * factor
+    path = dataclasses.replace(
+        made.trajectory,
+        clock_values=np.concatenate([[0.0], times]),
+        marks=tuple(dataclasses.replace(m, clock_value=m.clock_value * factor) for m in made.trajectory.marks),
+    )
+    claimed = dataclasses.replace(changed(made, times=times), trajectory=path)
+    assert certify(claimed, problem).verdict is not Verdict.HOLDS
+
+
+@pytest.mark.parametrize("name", ["center", "scale", "target_mean", "held_out_rmse", "held_out_times"])
+def test_whatever_the_page_shows_is_compared(name):
+    problem = table_problem(noise=1.0)
+    made = fit(problem)
+    proof = certify(changed(made, **{name: made.solution[name] * 1.01 + 0.01}), problem)
+    assert proof.verdict is Verdict.FAILS and name in str(proof.reason)
+
+
+@pytest.mark.parametrize("part", ["loss", "marks", "outcome", "max_time", "max_saddles", "lasso", "target"])
+def test_false_claims_beside_the_saddles_fail(part):
+    problem = table_problem(noise=1.0)
+    made = fit(problem)
+    path = made.trajectory
+    false = {
+        "loss": lambda: dataclasses.replace(made, trajectory=dataclasses.replace(path, loss=path.loss * 0.9)),
+        "marks": lambda: dataclasses.replace(made, trajectory=dataclasses.replace(path, marks=path.marks[1:])),
+        "outcome": lambda: dataclasses.replace(made, outcome=Outcome.INTERPOLATED),
+        "max_time": lambda: dataclasses.replace(made, options={**made.options, "max_time": 1e-3}),
+        "max_saddles": lambda: dataclasses.replace(made, options={**made.options, "max_saddles": 1}),
+        "lasso": lambda: changed(made, lasso_equivalent_until=made.solution["lasso_equivalent_until"] - 1),
+        "target": lambda: dataclasses.replace(made, target_name="another"),
+    }[part]()
+    if part == "target":
+        with pytest.raises(tw.InputError, match="another"):
+            certify(false, problem)
+    else:
+        assert certify(false, problem).verdict is Verdict.FAILS

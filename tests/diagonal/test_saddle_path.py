@@ -67,8 +67,8 @@ def test_real_data(sample):
     prepared = prepare(problem.X, problem.y, fit_intercept=True, standardize=True)
     options = {"reference_norm": prepared.target_norm}
     fast, plain = (path(prepared.X, prepared.y, **options) for path in (saddle_path, naive_path))
-    # The spectra have condition 1e5: late duals of both algorithms agree to five digits.
-    assert_same(fast, plain, rtol=1e-6, dual=1e-5)
+    # The spectra have condition 1e5: late duals of both algorithms agree to four digits.
+    assert_same(fast, plain, rtol=1e-4, dual=1e-4)
 
 
 def test_diabetes_and_limits():

@@ -4,6 +4,7 @@ import shlex
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 
 import thalweg as tw
@@ -39,7 +40,8 @@ def test_clean_data_get_a_go():
     rng = np.random.default_rng(0)
     X = np.linalg.qr(rng.standard_normal((200, 3)))[0]
     made = tw.survey(tw.read(X, X @ [3.0, 2, 1]))
-    assert made.warnings == () and made.decision.sentences[0].code == "decision.go"
+    assert not made.warnings, made.warnings
+    assert made.decision.sentences[0].code == "decision.go"
 
 
 def test_commands_quote_what_a_shell_would_split(tmp_path):
@@ -50,13 +52,13 @@ def test_commands_quote_what_a_shell_would_split(tmp_path):
     assert words == ["thalweg", "survey", str(path), "--target", "y", "--drop", "a b", "--drop", "c;d", "--seed", "4"]
 
 
-def test_data_without_a_file_get_commands_for_python(monkeypatch):
+def test_data_without_a_file_get_commands_for_python():
     problem = table_problem(n=40, d=12, noise=3.0, seed=8)
     made = tw.survey(problem, seed=2)
-    data = __import__("pandas").DataFrame(problem.X, columns=problem.feature_names).assign(y=problem.y)
-    assert made.provenance.command == "tw.survey(tw.read(data, 'y'), seed=2)"
-    assert isinstance(eval(made.decision.command, {"tw": tw, "data": data}), tw.Fit)
-    assert survey_command(problem, 0, drop=["x1"], impute="median") == (
+    assert made.provenance.command == "tw.survey(tw.read(X, y), seed=2)"
+    assert isinstance(eval(made.decision.command, {"tw": tw, "X": problem.X, "y": problem.y}), tw.Fit)
+    data = pandas.DataFrame(problem.X, columns=list(problem.feature_names)).assign(y=problem.y)
+    assert survey_command(tw.read(data, "y"), 0, drop=["x1"], impute="median") == (
         "tw.survey(tw.read(data, 'y', drop=['x1'], impute='median'))"
     )
 

@@ -19,7 +19,7 @@ from thalweg.runs.problem import problem_of
 def certify(
     run: given.RunFolder,
     data: given.DataFile = None,
-    out: given.Out = None,
+    out: given.OutJson = None,
     as_json: given.AsJson = False,
     seed: given.Seed = 0,
     lang: given.Lang = given.Language.en,
@@ -38,7 +38,7 @@ def certify(
 
         write_atomically(out, json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
     output.json(document)
-    output.say("ui.verdict", verdict=certificate.verdict.value)
+    output.verdict(certificate.verdict)
     output.statement(certificate.statement)
     output.statement(certificate.reason)
     for name, margin in certificate.margins.items():

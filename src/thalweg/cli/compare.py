@@ -15,7 +15,7 @@ from thalweg.runs import read_run
 def compare(
     first: given.RunFolder,
     second: given.RunFolder,
-    out: given.Out = None,
+    out: given.OutJson = None,
     as_json: given.AsJson = False,
     seed: given.Seed = 0,
     lang: given.Lang = given.Language.en,

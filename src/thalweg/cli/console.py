@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from thalweg.records import Check, DataTable, Statement, Survey
+from thalweg.records import Check, DataTable, Statement, Survey, Verdict
 from thalweg.reports.numbers import fact, group_checks, heading, show_number
 from thalweg.texts import text
 
@@ -35,8 +35,13 @@ class Output:
         self.console.print(Text(statement.say(self.lang), style=style))
 
     def command(self, command: str) -> None:
-        """Print a command for the reader to copy."""
-        self.console.print(Text(f"  {command}", style="bold"))
+        """Print a command for the reader to copy, character by character as it is."""
+        if not self.console.quiet:
+            self.console.file.write(f"  {command}\n")
+
+    def verdict(self, verdict: Verdict) -> None:
+        """Print the verdict of a certificate."""
+        self.say("ui.verdict", verdict=text(f"verdict.{verdict.value}", self.lang))
 
     def checks(self, checks: tuple[Check, ...]) -> None:
         """Print a checklist, what to act on first; what holds is only counted."""
@@ -48,6 +53,8 @@ class Output:
                 line.append(f"  {check.say('finding', self.lang)}", style="default")
                 self.console.print(line)
         held = len(groups["holds"])
+        if not held:
+            return
         self.console.print(
             Text(f" {text('mark.holds', self.lang)} {text('ui.held', self.lang, count=held)}", style="green")
         )

@@ -13,7 +13,7 @@ from thalweg.cli.console import Output
 from thalweg.cli.survey import survey_problem
 from thalweg.data import read
 from thalweg.data.samples import SAMPLES, Sample, find_sample
-from thalweg.records import DataTable
+from thalweg.records import DataTable, InputError
 from thalweg.reports.report import write_atomically
 from thalweg.texts import text
 
@@ -24,7 +24,7 @@ ListThem = Annotated[bool, typer.Option("--list", help="List the shipped data se
 def demo(
     name: Name = SAMPLES[0].name,
     list_them: ListThem = False,
-    out: given.Out = None,
+    out: given.OutReport = None,
     as_json: given.AsJson = False,
     seed: given.Seed = 0,
     lang: given.Lang = given.Language.en,
@@ -54,6 +54,8 @@ def _copy_of(sample: Sample, out: Path) -> Path:
     """Put the data beside the report, so that the commands in it can be repeated as they stand."""
     folder = out.parent if out.suffix else out
     copy = folder / sample.file
-    if not copy.exists() or copy.read_bytes() != sample.path.read_bytes():
+    if copy.exists() and copy.read_bytes() != sample.path.read_bytes():
+        raise InputError("file_exists", path=copy)
+    if not copy.exists():
         write_atomically(copy, sample.path.read_text(encoding="utf-8"))
     return copy

@@ -19,7 +19,7 @@ GOLDEN_TOLERANCE = 1e-9
 
 
 def doctor(
-    out: given.Out = None,
+    out: given.OutJson = None,
     as_json: given.AsJson = False,
     seed: given.Seed = 0,
     lang: given.Lang = given.Language.en,

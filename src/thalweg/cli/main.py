@@ -11,8 +11,11 @@ import importlib
 import os
 import sys
 from collections.abc import Callable
+from typing import Annotated
 
 import typer
+
+import thalweg
 
 VERBS = {
     "survey": "Check the data, predict the training, write a report.",
@@ -36,6 +39,7 @@ def build_app(arguments: list[str]) -> typer.Typer:
         help="Tells where training will go before anyone pays for it, and proves where it went.",
     )
     called = next((a for a in arguments if not a.startswith("-")), None)
+    app.callback(invoke_without_command=True)(_version)
     for verb, summary in VERBS.items():
         if verb == called:
             module = importlib.import_module(f"thalweg.cli.{verb}")
@@ -43,6 +47,14 @@ def build_app(arguments: list[str]) -> typer.Typer:
         else:
             app.command(verb, help=summary)(lambda: None)
     return app
+
+
+def _version(
+    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Show the version and exit.")] = False,
+) -> None:
+    if version:
+        typer.echo(thalweg.__version__)
+        raise typer.Exit
 
 
 def run() -> None:

@@ -27,7 +27,11 @@ Impute = Annotated[
     str | None, typer.Option("--impute", help="Fill holes: 'median' of each feature.", show_default=False)
 ]
 Encoding = Annotated[str, typer.Option("--encoding", help="Of a CSV file, e.g. cp932.")]
-Out = Annotated[Path | None, typer.Option("--out", "-o", help="Where to write.", show_default=False)]
+OutReport = Annotated[
+    Path | None, typer.Option("--out", "-o", help="Folder or .html file of the report.", show_default=False)
+]
+OutRun = Annotated[Path | None, typer.Option("--out", "-o", help="Run folder to make.", show_default=False)]
+OutJson = Annotated[Path | None, typer.Option("--out", "-o", help="JSON file to write.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the facts as JSON and nothing else.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
 Lang = Annotated[Language, typer.Option("--lang", help="Language of messages and report.")]

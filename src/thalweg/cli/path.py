@@ -20,7 +20,7 @@ def path(
     drop: given.Drop = [],  # noqa: B006
     impute: given.Impute = None,
     encoding: given.Encoding = "utf-8",
-    out: given.Out = None,
+    out: given.OutJson = None,
     as_json: given.AsJson = False,
     seed: given.Seed = 0,
     lang: given.Lang = given.Language.en,

@@ -14,7 +14,7 @@ from thalweg.runs import read_run
 
 def report(
     run: given.RunFolder,
-    out: given.Out = None,
+    out: given.OutReport = None,
     as_json: given.AsJson = False,
     seed: given.Seed = 0,
     lang: given.Lang = given.Language.en,

@@ -10,7 +10,7 @@ import typer
 from thalweg.cli import options as given
 from thalweg.cli.console import Output, exit_code_of
 from thalweg.data import Problem, read
-from thalweg.records import Survey
+from thalweg.records import InputError, Survey
 from thalweg.reports import report
 from thalweg.surveys import survey as make_survey
 
@@ -21,7 +21,7 @@ def survey(
     drop: given.Drop = [],  # noqa: B006
     impute: given.Impute = None,
     encoding: given.Encoding = "utf-8",
-    out: given.Out = None,
+    out: given.OutReport = None,
     as_json: given.AsJson = False,
     seed: given.Seed = 0,
     lang: given.Lang = given.Language.en,
@@ -53,9 +53,27 @@ def survey_problem(
 
 
 def page_path(out: Path | None) -> Path:
-    """Return where the page goes: a named .html file, or report.html in a folder (this one by default)."""
+    """Return where the page goes: a named .html file, or report.html in a folder (this one by default).
+
+    Parameters
+    ----------
+    out
+        What the user asked for.
+
+    Returns
+    -------
+    Path
+        Of the page.
+
+    Raises
+    ------
+    InputError
+        If a file stands where a folder is needed.
+    """
     if out is not None and out.suffix.lower() in (".html", ".htm"):
         return out
+    if out is not None and out.is_file():
+        raise InputError("out_is_file", path=out)
     return (out or Path()) / "report.html"
 
 

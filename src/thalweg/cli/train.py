@@ -28,7 +28,7 @@ def train(
     impute: given.Impute = None,
     encoding: given.Encoding = "utf-8",
     keep_data: given.KeepData = False,
-    out: given.Out = None,
+    out: given.OutRun = None,
     as_json: given.AsJson = False,
     seed: given.Seed = 0,
     lang: given.Lang = given.Language.en,
@@ -55,7 +55,8 @@ def train(
     output.say("ui.trained", family=family, jumps=fit.trajectory.clock_values.size - 1,
                start=float(fit.trajectory.loss[0]), end=float(fit.trajectory.loss[-1]))  # fmt: skip
     output.console.print(fit.outcome.say(lang.value), markup=False)
-    output.say("ui.verdict", verdict=certificate.verdict.value)
+    output.checks(tuple(check for check in problem.checks if check.is_blocking or check.is_warning))
+    output.verdict(certificate.verdict)
     output.statement(certificate.statement)
     output.statement(certificate.reason)
     output.say("ui.run_written", run=folder)

@@ -12,11 +12,14 @@ import numpy as np
 
 from thalweg.data.columns import Column
 from thalweg.numerics.dependence import DEPENDENCE_OPERATIONS, duplicate_groups, exact_dependences
-from thalweg.numerics.validation import list_some
+from thalweg.numerics.validation import has_plain_size, list_some
 from thalweg.records import Check, Method, Quantity, Severity, Verdict
 
 FEW_ROWS = 10
 """Fewer rows than this leave no fifth to hold out."""
+
+RESOLUTION = 1e-9
+"""A column that varies by less than this share of its size keeps fewer than seven digits once it is centred."""
 
 SOURCE = "docs/checks.md"
 
@@ -41,6 +44,8 @@ def check_data(
         _text_cells(features, impute),
         _imputed(features, rows_left_out, impute),
         _text_columns(left_out),
+        _magnitude(X, y, names, target.name),
+        _resolution(X, names),
         _constant(X, names),
         _wide(X),
         _duplicate(X, names),
@@ -177,6 +182,21 @@ def _text_columns(left_out: list[Column]) -> Check:
     )
 
 
+def _magnitude(X: np.ndarray, y: np.ndarray, names: list[str], target: str) -> Check:
+    extreme = [name for name, values in zip((*names, target), (*X.T, y), strict=True) if not has_plain_size(values)]
+    return _check("data.magnitude", not extreme, Severity.BLOCKING, subject=list_some(extreme), columns=extreme)
+
+
+def _resolution(X: np.ndarray, names: list[str]) -> Check:
+    size = np.fmax.reduce(np.abs(X), axis=0)
+    spread = np.fmax.reduce(X, axis=0) - np.fmin.reduce(X, axis=0)
+    coarse = [n for n, fixed in zip(names, (spread > 0) & (spread <= RESOLUTION * size), strict=True) if fixed]
+    values = {"share": Quantity(RESOLUTION)}
+    return _check(
+        "data.resolution", not coarse, Severity.WARNING, subject=list_some(coarse), values=values, columns=coarse
+    )
+
+
 def _constant(X: np.ndarray, names: list[str]) -> Check:
     low, high = np.fmin.reduce(X, axis=0), np.fmax.reduce(X, axis=0)  # NaN aside
     still = [name for name, fixed in zip(names, low == high, strict=True) if fixed]
@@ -214,7 +234,7 @@ def _duplicate(X: np.ndarray, names: list[str]) -> Check:
 def _dependent(X: np.ndarray, names: list[str]) -> Check:
     n, d = X.shape
     code, severity = "data.dependent", Severity.WARNING
-    if not np.isfinite(X).all():
+    if not (np.isfinite(X).all() and all(map(has_plain_size, X.T))):
         return _check(code, False, severity, verdict=Verdict.UNDECIDED)
     if d >= n or float(n) * d * d > DEPENDENCE_OPERATIONS:
         values = {"rows": Quantity(n), "columns": Quantity(d), "operations": Quantity(float(n) * d * d)}

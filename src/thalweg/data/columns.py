@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 MOSTLY_NUMBERS = 0.5
 """A text column of which at least this share of the cells are numbers is a numeric column with stray text."""
 
+NUMBER_WITH_COMMAS = r"\s*[+-]?\d+([., ]\d+)+\s*"
+"""Decimal commas and thousands separators: meant as a number, and to be mended, not left out."""
+
 
 @dataclass(frozen=True, eq=False)
 class Column:
@@ -46,6 +49,8 @@ class Column:
         """Return the numbers of this column for the report."""
         finite = self.numbers[np.isfinite(self.numbers)]
         none = finite.size == 0
+        with np.errstate(over="ignore"):  # a column of extreme size has an infinite deviation, and a check that says so
+            deviation = float("nan") if none else float(finite.std())
         return ColumnProfile(
             name=self.name,
             role=role,
@@ -54,7 +59,7 @@ class Column:
             minimum=float("nan") if none else float(finite.min()),
             mean=float("nan") if none else float(finite.mean()),
             maximum=float("nan") if none else float(finite.max()),
-            deviation=float("nan") if none else float(finite.std()),
+            deviation=deviation,
         )
 
 
@@ -80,7 +85,8 @@ def _read_column(name: str, cells: pandas.Series) -> Column:
     is_text = present & numbers.isna()
     if not is_text.any():
         return Column(name, "number", numbers.to_numpy(dtype=np.float64), nothing, ())
-    if 1 - is_text.sum() / present.sum() >= MOSTLY_NUMBERS:
+    with_marks = cells.loc[is_text].astype(str).str.fullmatch(NUMBER_WITH_COMMAS).sum()
+    if 1 - (is_text.sum() - with_marks) / present.sum() >= MOSTLY_NUMBERS:
         return _with_text(name, "number with text", cells, numbers, is_text)
     kind = "time" if _is_time(cells.loc[present]) else "text"
     return _with_text(name, kind, cells, numbers, is_text)

@@ -12,7 +12,7 @@ import numpy as np
 from thalweg.data.checks import check_data
 from thalweg.data.columns import Column, read_columns
 from thalweg.data.table import Table
-from thalweg.numerics.validation import list_some
+from thalweg.numerics.validation import has_plain_size, list_some
 from thalweg.records import Check, ColumnProfile, DataProfile, InputError, digest_of
 
 IMPUTATIONS = ("median",)
@@ -22,7 +22,7 @@ IMPUTATIONS = ("median",)
 class Problem:
     """Features `X (n, d)` and target `y (n,)` in float64, with the checks of the data.
 
-    `X` and `y` may hold NaN where the file does; families refuse such a problem (`require_complete`).
+    `X` and `y` may hold NaN where the file does; families refuse such a problem (`require_computable`).
     `source_path` is empty for data that did not come from a file.
     """
 
@@ -42,21 +42,25 @@ class Problem:
         """SHA-256 of X and y: certificates are bound to it."""
         return digest_of({"X": self.X, "y": self.y})
 
-    @property
-    def is_complete(self) -> bool:
-        """Whether every entry of X and y is a finite number."""
-        return bool(np.isfinite(self.X).all() and np.isfinite(self.y).all())
+    @cached_property
+    def is_computable(self) -> bool:
+        """Whether every entry of X and y is a finite number and no column is of extreme size."""
+        finite = bool(np.isfinite(self.X).all() and np.isfinite(self.y).all())
+        return finite and all(map(has_plain_size, (*self.X.T, self.y)))
 
-    def require_complete(self) -> None:
-        """Refuse a problem with holes.
+    def require_computable(self) -> None:
+        """Refuse a problem with holes or extreme sizes.
 
         Raises
         ------
         InputError
-            If X or y holds NaN or infinities; names the first rows and columns.
+            If X or y holds NaN or infinities (names the first rows and columns), or a column of extreme size.
         """
-        if self.is_complete:
+        if self.is_computable:
             return
+        extreme = [c for check in self.checks if check.code == "data.magnitude" for c in check.columns]
+        if extreme:
+            raise InputError("problem_magnitude", columns=list_some(extreme))
         bad = ~np.isfinite(np.column_stack([self.X, self.y]))
         names = (*self.feature_names, self.target_name)
         columns = [names[j] for j in np.flatnonzero(bad.any(axis=0))]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from thalweg.data.problem import Problem, make_problem
-from thalweg.data.table import read_table
+from thalweg.data.table import ARRAYS, Table, read_table
 from thalweg.numerics.validation import real_array
 from thalweg.records import InputError
 
@@ -63,4 +63,5 @@ def read(
         real_array(values, "y", 1)
     frame = pandas.DataFrame(features, columns=[f"x{j + 1}" for j in range(features.shape[1])])
     frame["y"] = values
-    return make_problem(read_table(frame), "y", drop=drop, impute=impute)
+    table = read_table(frame)
+    return make_problem(Table(table.frame, ARRAYS, table.digest), "y", drop=drop, impute=impute)

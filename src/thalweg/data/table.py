@@ -19,6 +19,9 @@ from thalweg.records import InputError, digest_of
 if TYPE_CHECKING:
     import pandas
 
+ARRAYS = "arrays"
+"""Name of data that were handed over as X and y."""
+
 DELIMITERS = ",;\t|"
 
 
@@ -100,7 +103,7 @@ def _read_file(path: Path, encoding: str) -> Table:
 
 def _siblings(path: Path) -> list[str]:
     try:
-        return [p.name for p in path.parent.iterdir()]
+        return [p.name for p in path.parent.iterdir() if p.is_file()]
     except OSError:
         return []
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float
-from scipy.linalg import qr_delete
-from scipy.linalg.blas import dtpsv
+from scipy.linalg import qr_delete  # pyright: ignore[reportAttributeAccessIssue]  (compiled, without stubs)
+from scipy.linalg.blas import dtpsv  # pyright: ignore[reportAttributeAccessIssue]
 
 from thalweg.diagonal.restricted import RANK_TOLERANCE
 
@@ -126,7 +126,7 @@ class ActiveSet:
         p, R = self.size, self._dense
         tail = R[k:p, k:p]
         if p - k <= SMALL_TAIL:
-            shorter = np.linalg.cholesky(tail[:, 1:].T @ tail[:, 1:]).T
+            shorter = np.linalg.cholesky(tail[:, 1:].T @ tail[:, 1:]).T  # fails only where the walk gives up
         else:
             _, shorter = qr_delete(np.eye(p - k), tail, 0, which="col", check_finite=False)
             shorter = shorter[:-1] * np.where(np.diag(shorter) < 0, -1.0, 1.0)[:, None]

@@ -13,17 +13,20 @@ Here `a_i = 1`; the one-sided network (`positive`) has `b >= 0` and `s_i <= 1`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 from jaxtyping import Float
 
 from thalweg.data.problem import Problem
+from thalweg.diagonal.claims import contradictions
 from thalweg.diagonal.fit import prepare_as, saddle
-from thalweg.diagonal.naive import ROUNDINGS, pull_tolerance
+from thalweg.diagonal.naive import PULL_TOLERANCE, ROUNDINGS, pull_tolerance
 from thalweg.diagonal.options import DiagonalOptions
 from thalweg.numerics.options import validated
 from thalweg.numerics.rounding import gamma, product_error
-from thalweg.records import Certificate, Fit, InputError, Method, Outcome, Quantity, Statement, Verdict
+from thalweg.numerics.validation import list_some
+from thalweg.records import Cell, Certificate, Fit, InputError, Method, Outcome, Quantity, Statement, Verdict
 
 GAP_TOLERANCE = 1e-6
 """Largest proved relative gap at which a saddle counts as the minimum: six digits of its norm."""
@@ -62,8 +65,9 @@ def certify(fit: Fit, problem: Problem) -> Certificate:
     Returns
     -------
     Certificate
-        "holds" only if all gaps are proved small, the recorded losses are right and, for a path that says it
-        has ended, the last saddle is stationary; "fails" if the record is inconsistent; else "undecided".
+        "holds" only if all gaps are proved small, the duals stay in their box (so the times are right), the
+        recorded losses are right and, for a path that says it has ended, the last saddle is stationary; "fails"
+        if the record contradicts the data or itself; else "undecided".
 
     Raises
     ------
@@ -72,31 +76,17 @@ def certify(fit: Fit, problem: Problem) -> Certificate:
     """
     if fit.family != "diagonal":
         raise InputError("family_differs", found=fit.family, wanted="diagonal")
-    if fit.feature_names != problem.feature_names:
-        raise InputError("features_differ", found=len(fit.feature_names), wanted=len(problem.feature_names))
-    problem.require_complete()
+    found, wanted = (*fit.feature_names, fit.target_name), (*problem.feature_names, problem.target_name)
+    if different := [pair for pair in zip_longest(found, wanted, fillvalue="-") if pair[0] != pair[1]]:
+        there, here = zip(*different, strict=True)
+        raise InputError("features_differ", found=list_some(there), wanted=list_some(here))
+    problem.require_computable()
     options = validated(DiagonalOptions, fit.options)
-    if not _is_consistent(fit):
-        return _certificate(fit, problem, Verdict.FAILS, Statement("reason.diagonal.inconsistent", {}), None)
+    if wrong := contradictions(fit, problem, options):
+        reason = Statement("reason.diagonal.inconsistent", {"names": ", ".join(wrong)})
+        return _certificate(fit, problem, Verdict.FAILS, reason, None)
     margins = _measure(fit, problem, options)
     return _certificate(fit, problem, *_judge(margins), margins)
-
-
-def _is_consistent(fit: Fit) -> bool:
-    """Tell whether the arrays fit together and the times increase."""
-    arrays = fit.solution
-    times, offsets, indices = arrays["times"], arrays["support_offsets"], arrays["support_indices"]
-    floats = (times, arrays["support_values"], arrays["losses"])
-    return bool(
-        all(np.isfinite(array).all() for array in floats)
-        and offsets.size == times.size + 2
-        and arrays["losses"].size == times.size + 1
-        and (np.diff(np.concatenate([[0.0], times])) > 0).all()
-        and offsets[0] == 0
-        and (np.diff(offsets) >= 0).all()
-        and offsets[-1] == indices.size == arrays["support_values"].size
-        and ((indices >= 0) & (indices < len(fit.feature_names))).all()
-    )
 
 
 def _measure(fit: Fit, problem: Problem, options: DiagonalOptions) -> _Margins:
@@ -125,7 +115,8 @@ def _measure(fit: Fit, problem: Problem, options: DiagonalOptions) -> _Margins:
     outward = np.maximum(pull, 0) if options.positive else np.abs(pull)
     outward = np.where(saddle(fit, times.size - 1) != 0, np.abs(pull), outward)
     norms = np.linalg.norm(X, axis=0)
-    tolerance = pull_tolerance(X, y, options.tol, prepared.target_norm)
+    # The tolerance of the plain path, whatever the run was made with: a coarse run must not judge itself.
+    tolerance = pull_tolerance(X, y, PULL_TOLERANCE, prepared.target_norm)
     # Recorded coefficients are rounded: where large ones cancel, that alone leaves a pull.
     tolerance = tolerance + norms * (ROUNDINGS * float(np.abs(saddle(fit, times.size - 1)) @ norms) / n)
     last = float(np.divide(outward, tolerance, out=np.zeros(pull.size), where=tolerance > 0).max())
@@ -176,9 +167,12 @@ def _judge(margins: _Margins) -> tuple[Verdict, Statement]:
     if margins.loss_difference > LOSS_TOLERANCE:
         reason = Statement("reason.diagonal.loss_differs", {"difference": margins.loss_difference})
         return Verdict.FAILS, reason
+    needed: dict[str, Cell] = {"needed": GAP_TOLERANCE}
     if not margins.gap <= GAP_TOLERANCE:
-        values = {"saddle": margins.worst_saddle, "gap": margins.gap, "needed": GAP_TOLERANCE}
+        values = {**needed, "saddle": margins.worst_saddle, "gap": margins.gap}
         return Verdict.UNDECIDED, Statement("reason.diagonal.gap_open", values)
+    if not margins.dual_excess <= GAP_TOLERANCE:
+        return Verdict.UNDECIDED, Statement("reason.diagonal.dual_outside", {**needed, "excess": margins.dual_excess})
     if margins.last_pull > STATIONARY:
         return Verdict.UNDECIDED, Statement("reason.diagonal.not_stationary", {"pull": margins.last_pull})
     return Verdict.HOLDS, Statement("reason.diagonal.gap_closed", {"gap": margins.gap})

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from thalweg.data.problem import Problem
 from thalweg.diagonal.fit import best_held_out, fit
 from thalweg.diagonal.order import activation_order
@@ -26,6 +28,9 @@ COMPARED = 5
 
 RAW_JUMPS = 50
 """Jumps computed for the other scaling: enough for the first activations even if some leave again."""
+
+STANDARD_ERRORS = 2.0
+"""A gain below two standard errors may be chance; choosing the best saddle makes it look better than it is."""
 
 OVERFITTING = 1.02
 """Held-out error at the end above this multiple of the best counts as overfitting: 2 % is seen in practice."""
@@ -48,8 +53,8 @@ def checks(problem: Problem, fitted: Fit | None = None, limit: int | None = None
     tuple of Check
         Always the same codes in the same order.
     """
-    if not problem.is_complete:
-        codes = ("general_position", "target_pulls", "scaling_order", "lasso", "overfitting")
+    if not problem.is_computable:
+        codes = ("general_position", "target_pulls", "scaling_order", "lasso", "predicts", "overfitting")
         return tuple(_undecided(f"diagonal.{code}") for code in codes)
     fitted = fitted or fit(problem, {"max_saddles": limit})
     return (
@@ -57,6 +62,7 @@ def checks(problem: Problem, fitted: Fit | None = None, limit: int | None = None
         _target_pulls(fitted),
         _scaling_order(problem, fitted),
         _lasso(fitted),
+        _predicts(fitted),
         _overfitting(fitted),
     )
 
@@ -144,6 +150,23 @@ def _lasso(fitted: Fit) -> Check:
         Method.FLOAT,
         LASSO_SOURCE,
         values={"until": Quantity(until, "jumps"), "jumps": Quantity(jumps, "jumps")},
+    )
+
+
+def _predicts(fitted: Fit) -> Check:
+    """Ask whether the held-out error falls below that of the mean alone by more than chance would make it."""
+    if best_held_out(fitted) is None:
+        return _undecided("diagonal.predicts")
+    gain, deviation = map(float, fitted.solution["held_out_gain"])
+    ratio = gain / deviation if deviation > 0 else (np.inf if gain > 0 else 0.0)
+    holds = ratio >= STANDARD_ERRORS
+    return Check(
+        "diagonal.predicts",
+        Verdict.HOLDS if holds else Verdict.FAILS,
+        Severity.NOTE if holds else Severity.WARNING,
+        Method.STATISTICAL,
+        OWN_SOURCE,
+        values={"gain": Quantity(gain), "ratio": Quantity(ratio), "needed": Quantity(STANDARD_ERRORS)},
     )
 
 

@@ -41,6 +41,6 @@ def compress(X: Float[np.ndarray, "n d"], y: Float[np.ndarray, " n"]) -> Compres
     n, d = X.shape
     if n < WORTH_COMPRESSING * (d + 1):
         return Compressed(X, y, 0.0)
-    R = np.linalg.qr(np.column_stack([X, y]), mode="r")
+    R = np.asarray(np.linalg.qr(np.column_stack([X, y]), mode="r"))
     scale = np.sqrt(d / n)
     return Compressed(scale * R[:d, :d], scale * R[:d, d], float(R[d, d]) ** 2 / (2 * n))

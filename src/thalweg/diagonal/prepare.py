@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
-CONSTANT = 1e-13
-"""A spread below this share of a column's size is rounding: the column is constant, and becomes zero."""
+from thalweg.numerics.dependence import CONSTANT
 
 
 @dataclass(frozen=True, eq=False)

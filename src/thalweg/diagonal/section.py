@@ -34,7 +34,7 @@ def section(problem: Problem, budget: float, seed: int) -> Section:
     Section
         With the fit, its checks, the order of activation and advice.
     """
-    if not problem.is_complete:
+    if not problem.is_computable:
         return Section(
             family="diagonal",
             applies=True,
@@ -58,6 +58,7 @@ def section(problem: Problem, budget: float, seed: int) -> Section:
         fits=(fitted,),
         skipped=skipped,
         choices=_choices(fitted),
+        recommended=best_held_out(fitted) != 0 and fitted.outcome is not Outcome.NOTHING_TO_LEARN,
         seconds=_predicted_seconds(n, d),
         memory=Span(16.0 * n * d, 40.0 * n * d, "bytes"),  # two to five arrays of the size of X
     )

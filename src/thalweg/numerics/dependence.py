@@ -15,6 +15,9 @@ from jaxtyping import Float
 EXACT_DEPENDENCE = 1e-9
 """Relative distance below which a column counts as exactly dependent: decimals in files carry about 1e-12."""
 
+CONSTANT = 1e-13
+"""A spread below this share of a column's size is rounding: the column is constant."""
+
 DEPENDENCE_OPERATIONS = 2e9
 """Above this many multiplications (n d^2), about two seconds, the search is left out, and said to be."""
 
@@ -58,6 +61,7 @@ def exact_dependences(X: Float[np.ndarray, "n d"]) -> tuple[list[Dependence], fl
     n, d = X.shape
     centred = X - X.mean(axis=0)
     norms = np.linalg.norm(centred, axis=0)
+    norms[np.ptp(X, axis=0) <= CONSTANT * np.abs(X).max(axis=0)] = 0.0
     basis = np.zeros((n, min(n - 1, d)))
     independent: list[int] = []
     found: list[Dependence] = []

@@ -10,6 +10,16 @@ SHOWN = 5
 """How many offending rows or columns a message lists."""
 
 
+LARGEST, SMALLEST = 1e100, 1e-100
+"""Sizes between which squares and products neither overflow nor underflow."""
+
+
+def has_plain_size(values: np.ndarray) -> bool:
+    """Tell whether the finite entries of an array can be squared and summed without overflow or underflow."""
+    size = float(np.abs(values[np.isfinite(values)]).max(initial=0.0))
+    return size == 0.0 or SMALLEST <= size <= LARGEST
+
+
 def list_some(items: object) -> str:
     """Return the first few items as words, with the count of the rest."""
     listed = [str(item) for item in items]  # type: ignore[attr-defined]

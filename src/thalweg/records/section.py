@@ -14,7 +14,8 @@ class Section:
     """One family's card: does it apply, what it says, and what it left out (`skipped`).
 
     `choices` are the options it recommends, each with its evidence; `seconds` and `memory` what training with
-    them is predicted to take. A survey makes its plan from these without knowing any family.
+    them is predicted to take; `recommended` is whether training is worth it at all. A survey makes its plan from
+    these without knowing any family.
     """
 
     family: str
@@ -26,5 +27,6 @@ class Section:
     fits: tuple[Fit, ...] = ()
     skipped: tuple[Statement, ...] = ()
     choices: tuple[Choice, ...] = ()
+    recommended: bool = True
     seconds: Span | None = None
     memory: Span | None = None

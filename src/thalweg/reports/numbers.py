@@ -44,4 +44,5 @@ def heading(column: str, lang: str) -> str:
 
 def fact(name: object, lang: str) -> str:
     """Return a known word in the language, anything else as it is."""
-    return text(f"fact.{name}", lang) if has_text(f"fact.{name}") else str(name)
+    codes = (f"fact.{name}", f"verdict.{name}", f"outcome.{name}")
+    return next((text(code, lang) for code in codes if has_text(code)), str(name))

@@ -15,6 +15,9 @@ from thalweg.records.codec import encode
 from thalweg.reports.html import render
 from thalweg.texts import LANGUAGES
 
+GENERATOR = '<meta name="generator" content="thalweg">'
+"""Stands in every page: only pages with it are ever replaced."""
+
 
 @dataclass(frozen=True, eq=False)
 class Report:
@@ -56,9 +59,12 @@ class Report:
         Raises
         ------
         InputError
-            If a file cannot be written.
+            If a file cannot be written, or one is there that is no report.
         """
         page = Path(path)
+        for target, mark in ((page, GENERATOR), (page.with_suffix(".json"), '"record": "Report"')):
+            if target.is_file() and mark not in target.read_text(encoding="utf-8", errors="replace")[:4096]:
+                raise InputError("file_exists", path=target)
         write_atomically(page, self.html())
         write_atomically(page.with_suffix(".json"), self.json())
         return page

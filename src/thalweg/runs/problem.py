@@ -41,7 +41,9 @@ def problem_of(run: Run, data: Path | None = None) -> Problem:
     else:
         source = data or Path(manifest.source_path)
         if data is None and not (manifest.source_path and source.exists()):
-            raise InputError("run_data_missing", path=run.path, source=manifest.provenance.source)
+            raise InputError(
+                "run_data_missing", path=run.path, source=manifest.source_path or manifest.provenance.source
+            )
         problem = read(source, manifest.target, drop=manifest.dropped, impute=manifest.impute)
     if problem.digest != manifest.provenance.problem_digest:
         raise InputError("run_data_differ", path=run.path, source=problem.profile.source)

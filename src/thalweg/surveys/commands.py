@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 
 from thalweg.data.problem import Problem
+from thalweg.data.table import ARRAYS
 
 
 def survey_command(problem: Problem, seed: int, *, drop: Sequence[str] = (), impute: str | None = None) -> str:
@@ -35,7 +36,8 @@ def _dropped(problem: Problem, drop: Sequence[str]) -> list[str]:
 def _read_call(problem: Problem, drop: Sequence[str], impute: str | None) -> str:
     dropped, chosen = _dropped(problem, drop), impute or problem.impute
     options = (f", drop={dropped!r}" if dropped else "") + (f", impute={chosen!r}" if chosen else "")
-    return f"tw.read(data, {problem.target_name!r}{options})"
+    data = "X, y" if problem.profile.source == ARRAYS else f"data, {problem.target_name!r}"
+    return f"tw.read({data}{options})"
 
 
 def _start(verb: str, problem: Problem, drop: Sequence[str], impute: str | None) -> list[str]:

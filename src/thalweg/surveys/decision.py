@@ -37,8 +37,12 @@ def _mend_first(problem: Problem, blocking: list[Check], warnings: list[Check], 
 
 def _go_on(problem: Problem, sections: tuple[Section, ...], plan: Plan, warnings: list[Check], seed: int) -> Decision:
     first = sections[0]
+    if not plan.stages:
+        verdict = "decision.not_worth"
+    else:
+        verdict = "decision.go_with_warnings" if warnings else "decision.go"
     sentences = [
-        Statement("decision.go" if not warnings else "decision.go_with_warnings", {"count": len(warnings)}),
+        Statement(verdict, {"count": len(warnings), "target": problem.target_name}),
         first.headline,
         *first.advice[:1],
     ]

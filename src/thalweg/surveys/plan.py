@@ -10,10 +10,10 @@ NO_COST = Span(0.0, 0.0, "s")
 
 
 def make_plan(problem: Problem, sections: tuple[Section, ...], seed: int) -> Plan:
-    """Make two stages, training and its proof, for every family that fitted the data."""
+    """Make two stages, training and its proof, for every family that is worth training."""
     stages: list[Stage] = []
     for section in sections:
-        if not section.fits:
+        if not (section.fits and section.recommended):
             continue
         options = {choice.option: choice.value for choice in section.choices}
         seconds, memory = section.seconds or NO_COST, section.memory or Span(0.0, 0.0, "bytes")
