@@ -22,7 +22,7 @@ lint: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/cold_start.py
-	$(BIN)/python benchmarks/naive_path.py
+	$(BIN)/python benchmarks/saddle_path.py
 
 docs: $(VENV)/.docs
 	$(BIN)/mkdocs build --strict

@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Float
 
 from thalweg.data.problem import Problem
+from thalweg.diagonal.active_set import ActiveSet
 from thalweg.diagonal.claims import contradictions
 from thalweg.diagonal.fit import prepare_as, saddle
 from thalweg.diagonal.naive import PULL_TOLERANCE, ROUNDINGS, pull_tolerance
@@ -36,6 +37,9 @@ LOSS_TOLERANCE = 1e-9
 
 STATIONARY = 10.0
 """Pulls at the end of the path up to this multiple of the path's own tolerance are rounding."""
+
+PROJECTIONS = 3
+"""How often the span of the support is taken out of a residual: each time removes what rounding left."""
 
 RANK_TOLERANCE = 1e-13
 """Relative size below which a direction is rounding. Any choice gives a valid proof, a poor one a wide gap."""
@@ -95,19 +99,19 @@ def _measure(fit: Fit, problem: Problem, options: DiagonalOptions) -> _Margins:
     n = y.size
     times = np.concatenate([[0.0], fit.solution["times"]])
     integral = np.zeros(n)
-    seen = _column_space(X[:, X.any(axis=0)]) if n > X.shape[1] and X.any() else None
+    drive, sizes = _Driving(X), np.abs(X.T)
     gap, worst, excess, difference = 0.0, 0, 0.0, 0.0
     residual = driving = y
     for k in range(times.size):
         b = saddle(fit, k)
         if k:
             integral = integral + (times[k] - times[k - 1]) * driving
-            relative, outside = _relative_gap(X, b, integral, options.positive)
+            relative, outside = _relative_gap(X, sizes, b, integral, options.positive)
             excess = max(excess, outside)
             if not relative <= gap:
                 gap, worst = relative, k
         residual = y - X @ b
-        driving = _driving_residual(residual, X[:, b != 0], seen)
+        driving = drive.of(residual, np.flatnonzero(b))
         loss = float(residual @ residual) / (2 * n)
         scale = LOSS_TOLERANCE * fit.solution["losses"][0] + loss  # losses near zero are rounding themselves
         difference = max(difference, abs(loss - fit.solution["losses"][k]) / scale if scale else 0.0)
@@ -123,15 +127,23 @@ def _measure(fit: Fit, problem: Problem, options: DiagonalOptions) -> _Margins:
     return _Margins(gap, worst, excess, difference, last if fit.outcome in _ENDED else 0.0)
 
 
-def _driving_residual(
-    residual: Float[np.ndarray, " n"], active: Float[np.ndarray, "n p"], seen: Float[np.ndarray, "n d"] | None
-) -> Float[np.ndarray, " n"]:
-    """Return the residual without its rounding in the span of the support, and without what no column sees."""
-    if active.shape[1]:
-        Q = _column_space(active)
-        residual = residual - Q @ (Q.T @ residual)
-        residual = residual - Q @ (Q.T @ residual)
-    return residual if seen is None else seen @ (seen.T @ residual)
+class _Driving:
+    """The residuals that drive the duals, freed of what rounding put into the span of the support."""
+
+    def __init__(self, X: Float[np.ndarray, "n d"]) -> None:
+        n, d = X.shape
+        self.X = X
+        self.seen = _column_space(X[:, X.any(axis=0)]) if n > d and X.any() else None
+        self.set = ActiveSet(n, 8)
+
+    def of(self, residual: Float[np.ndarray, " n"], support: np.ndarray) -> Float[np.ndarray, " n"]:
+        """Return the residual outside the span of the support, without the part that no column sees."""
+        self.set.remove(np.flatnonzero(~np.isin(self.set.indices, support)).tolist())
+        for i in np.setdiff1d(support, self.set.indices).tolist():
+            self.set.append(i, self.X[:, i], 1.0)  # copies of a column add no direction and stay out
+        for _ in range(PROJECTIONS if self.set.size else 0):
+            residual = residual - self.set.fit_of(self.set.step_to_minimiser(residual))
+        return residual if self.seen is None else self.seen @ (self.seen.T @ residual)
 
 
 def _column_space(A: Float[np.ndarray, "n p"]) -> Float[np.ndarray, "n r"]:
@@ -145,17 +157,22 @@ def _column_space(A: Float[np.ndarray, "n p"]) -> Float[np.ndarray, "n r"]:
 
 
 def _relative_gap(
-    X: Float[np.ndarray, "n d"], b: Float[np.ndarray, " d"], integral: Float[np.ndarray, " n"], positive: bool
+    X: Float[np.ndarray, "n d"],
+    sizes: Float[np.ndarray, "d n"],
+    b: Float[np.ndarray, " d"],
+    integral: Float[np.ndarray, " n"],
+    positive: bool,
 ) -> tuple[float, float]:
     """Bound the gap of one saddle from above, relative to its norm; and how far the dual leaves its box."""
     n = integral.size
     if not b.any() or (positive and (b < 0).any()):
         return np.inf, np.inf
     dual = X.T @ integral
-    upper = (dual if positive else np.abs(dual)) + product_error(X.T, integral)
+    upper = (dual if positive else np.abs(dual)) + product_error(sizes, integral, is_absolute=True)
     box = max(1.0, float(upper.max()) / n * (1 + gamma(4)))
-    fitted = X @ b
-    exact_fit_error = product_error(X, b)
+    support = np.flatnonzero(b)
+    fitted = X[:, support] @ b[support]
+    exact_fit_error = product_error(sizes[support].T, b[support], is_absolute=True)
     value = float(fitted @ integral) - float(product_error(fitted, integral))
     value -= float(exact_fit_error @ np.abs(integral)) * (1 + gamma(2 * n))
     norm = float(np.abs(b).sum()) * (1 + gamma(b.size))

@@ -17,10 +17,10 @@ import numpy as np
 
 from thalweg.data.checks import FEW_ROWS
 from thalweg.data.problem import Problem
-from thalweg.diagonal.naive import naive_path
 from thalweg.diagonal.options import DiagonalOptions
 from thalweg.diagonal.path import SaddlePath
 from thalweg.diagonal.prepare import Prepared, prepare
+from thalweg.diagonal.saddle_path import saddle_path
 from thalweg.numerics.options import validated
 from thalweg.records import Fit, Mark, Trajectory
 
@@ -94,7 +94,7 @@ def prepare_as(X: np.ndarray, y: np.ndarray, options: DiagonalOptions) -> Prepar
 
 
 def _path(prepared: Prepared, options: DiagonalOptions) -> SaddlePath:
-    return naive_path(
+    return saddle_path(
         prepared.X,
         prepared.y,
         positive=options.positive,

@@ -6,6 +6,7 @@ import numpy as np
 
 from thalweg.data.problem import Problem
 from thalweg.diagonal.checks import checks
+from thalweg.diagonal.compression import WORTH_COMPRESSING
 from thalweg.diagonal.fit import best_held_out, coefficients, fit
 from thalweg.diagonal.order import activation_order, spells, supports
 from thalweg.records import Cell, Choice, DataTable, Fit, Outcome, Section, Span, Statement
@@ -65,18 +66,25 @@ def section(problem: Problem, budget: float, seed: int) -> Section:
 
 
 def predicted_operations(n: int, d: int, jumps: int) -> float:
-    """Estimate the multiplications of the naive path on `n` rows, `d` features.
+    """Estimate the multiplications of a saddle path on `n` rows, `d` features.
 
-    A jump costs about four products with X and, for each of about two trial points, a QR factorisation and its
-    orthogonal factor on the `p` active columns (4 n p^2); about half as many features are active as jumps made.
+    Parameters
+    ----------
+    n, d
+        Size of the data.
+    jumps
+        How many jumps are computed; about half as many features are active in the end.
 
     Returns
     -------
     float
-        A count, good to a factor of about three.
+        A count, good to a factor of about three: the compression of many rows, and for each jump one product with
+        all columns, four with the active ones and as many solves with their factor.
     """
-    p = np.minimum(np.arange(1, jumps + 1) / 2, min(n, d))
-    return float((4.0 * n * d + 8.0 * n * p**2).sum())
+    m = d if n >= WORTH_COMPRESSING * (d + 1) else n
+    compression = 2.0 * n * d**2 if m < n else 0.0
+    p = np.minimum(np.arange(1, jumps + 1) / 2, min(m, d))
+    return compression + float((1.0 * m * d + 4.0 * m * p + 4.0 * p**2).sum())
 
 
 def affordable_jumps(n: int, d: int, budget: float) -> int | None:
@@ -141,10 +149,10 @@ def coefficient_table(fitted: Fit) -> DataTable:
 
 
 def _predicted_seconds(n: int, d: int) -> Span:
-    """Predict the time of one fit: jumps cost 0.2-2 ms of overhead each, operations run at 1-20 per ns."""
+    """Predict the time of one fit: jumps cost 0.1-1 ms of overhead each, operations run at 0.5-10 per ns."""
     few, many = min(n, d), 3 * min(n, d)
-    low = 2e-4 * few + predicted_operations(n, d, few) / 2e10
-    high = 2e-3 * many + 2 * predicted_operations(n, d, many) / 1e9
+    low = 1e-4 * few + predicted_operations(n, d, few) / 1e10
+    high = 1e-3 * many + 2 * predicted_operations(n, d, many) / 5e8
     return Span(low, high, "s")
 
 

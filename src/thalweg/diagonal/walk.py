@@ -17,6 +17,9 @@ from thalweg.diagonal.restricted import RANK_TOLERANCE, relative_distance
 REFINEMENTS = 8
 """Corrections of the residual before the factor counts as too inexact."""
 
+GOOD_ENOUGH = 0.25
+"""Share of the pull tolerance that may be left on the support where corrections no longer help."""
+
 
 class PrecisionLost(Exception):
     """The factor is too inexact to go on; what was found before it stands."""
@@ -58,21 +61,26 @@ class Walk:
         self.loss = float(y @ y)
         self.smallest_pivot = 1.0
         self.y_norm = self.loss**0.5
+        noise = norms * (4 * np.finfo(float).eps * self.y_norm / self.n)
+        self.rounding = float(np.divide(noise, tolerance, out=np.ones_like(noise), where=tolerance > 0).min())
         self.pull, self._distance, self._wait = (np.empty(thresholds.size) for _ in range(3))
         self._hit_tolerance = HIT_TOLERANCE * thresholds
         self.refresh_pull()
 
     def refresh_pull(self) -> None:
-        """Compute the pull, correct the residual if the support is not orthogonal to it, and clean rounding."""
+        """Compute the pull, correct the residual until the support is orthogonal to it, and clean rounding."""
+        before = np.inf
         for _ in range(REFINEMENTS):
             np.dot(self.columns, self.residual, out=self.pull)
             self.pull /= self.n
-            p = self.set.size
-            if not p:
+            if not self.set.size:
                 break
             at = self.set.indices
-            if (np.abs(self.pull[at]) <= 0.25 * self.tolerance[at]).all():
+            # What is left here drives the other duals falsely over a long plateau: down to rounding with it.
+            left = float((np.abs(self.pull[at]) / self.tolerance[at]).max())
+            if left <= self.rounding or (left <= GOOD_ENOUGH and left > 0.5 * before):
                 break
+            before = left
             step = self.set.step_to_minimiser(self.residual)
             self.set.b[:] += step
             self.residual -= self.set.fit_of(step)

@@ -20,7 +20,9 @@ def gamma(operations: int) -> float:
     return product / (1.0 - product) * (1.0 + 4.0 * UNIT_ROUNDOFF)
 
 
-def product_error(A: Float[np.ndarray, "*m n"], x: Float[np.ndarray, " n"]) -> Float[np.ndarray, "*m"] | np.floating:
+def product_error(
+    A: Float[np.ndarray, "*m n"], x: Float[np.ndarray, " n"], *, is_absolute: bool = False
+) -> Float[np.ndarray, "*m"] | np.floating:
     """Bound the rounding error of the computed `A @ x`, entry by entry.
 
     Parameters
@@ -29,6 +31,8 @@ def product_error(A: Float[np.ndarray, "*m n"], x: Float[np.ndarray, " n"]) -> F
         The left factor.
     x : array (n,)
         The right factor.
+    is_absolute
+        Whether `A` holds the absolute values already.
 
     Returns
     -------
@@ -38,4 +42,4 @@ def product_error(A: Float[np.ndarray, "*m n"], x: Float[np.ndarray, " n"]) -> F
     n = x.shape[0]
     # |A||x| itself is computed with relative error at most gamma_n: one more gamma_n covers it; the last
     # term covers products that underflow.
-    return gamma(n) * (1.0 + 2.0 * gamma(n + 2)) * (np.abs(A) @ np.abs(x)) + n * 2.0**-1073
+    return gamma(n) * (1.0 + 2.0 * gamma(n + 2)) * ((A if is_absolute else np.abs(A)) @ np.abs(x)) + n * 2.0**-1073
