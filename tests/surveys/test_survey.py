@@ -75,7 +75,8 @@ def test_reprs_are_readable():
     problem = table_problem(noise=1.0)
     fit = tw.train(problem, "diagonal")
     assert "converged" in repr(fit)
-    assert "holds: Every saddle is within" in str(tw.certify(fit, problem))
+    proof = tw.certify(fit, problem)
+    assert "holds: Every saddle is within" in str(proof) and "<Certificate diagonal: holds (proved) gap" in repr(proof)
 
 
 @pytest.mark.parametrize("target", ["flow", "temp_a", "err"])

@@ -63,7 +63,8 @@ class Walk:
         self.y_norm = self.loss**0.5
         noise = norms * (4 * np.finfo(float).eps * self.y_norm / self.n)
         self.rounding = float(np.divide(noise, tolerance, out=np.ones_like(noise), where=tolerance > 0).min())
-        self.pull, self._distance, self._wait = (np.empty(thresholds.size) for _ in range(3))
+        self.pull: np.ndarray = np.empty(thresholds.size)
+        self._distance, self._wait = np.empty(thresholds.size), np.empty(thresholds.size)
         self._hit_tolerance = HIT_TOLERANCE * thresholds
         self.refresh_pull()
 
@@ -72,7 +73,7 @@ class Walk:
         before = np.inf
         for _ in range(REFINEMENTS):
             np.dot(self.columns, self.residual, out=self.pull)
-            self.pull /= self.n
+            np.divide(self.pull, self.n, out=self.pull)
             if not self.set.size:
                 break
             at = self.set.indices

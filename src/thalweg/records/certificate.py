@@ -46,3 +46,7 @@ class Certificate:
 
     def __str__(self) -> str:
         return f"{self.statement}\n{self.verdict.value}: {self.reason}"
+
+    def __repr__(self) -> str:
+        margins = ", ".join(f"{name} = {margin}" for name, margin in self.margins.items())
+        return f"<Certificate {self.family}: {self.verdict.value} ({self.method.value}) {margins}>"
