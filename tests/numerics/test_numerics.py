@@ -90,3 +90,20 @@ def test_rows_must_match():
 def test_long_lists_of_rows_are_cut():
     with pytest.raises(InputError, match=r"\.\.\. \(95 more\)"):
         require_finite(np.full(100, np.nan), "y")
+
+
+@given(st.integers(0, 2**32), st.sampled_from([1.0, 1e-200, 1e150, 1e-300]))
+def test_duplicates_are_those_of_brute_force(seed, scale):
+    rng = np.random.default_rng(seed)
+    X = scale * rng.integers(-1, 2, (rng.integers(1, 5), 9)).astype(float)
+    pairs = {
+        (i, j)
+        for i in range(9)
+        for j in range(i + 1, 9)
+        if X[:, i].any() and (np.array_equal(X[:, i], X[:, j]) or np.array_equal(X[:, i], -X[:, j]))
+    }
+    found = {(i, j) for g in duplicate_groups(X) for i, _ in g for j, _ in g if i < j}
+    assert found == pairs
+    for group in duplicate_groups(X):
+        for j, sign in group:
+            assert np.array_equal(X[:, j], sign * X[:, group[0][0]])

@@ -142,42 +142,30 @@ class Walk:
         PrecisionLost
             If the loss does not fall, which it must.
         """
-        waiting = dict(zip(hits.tolist(), self.pull[hits].tolist(), strict=True))
-        waiting |= dict.fromkeys(self.idle, 0.0)
+        waiting = set(hits.tolist()) | self.idle
+        new: int | None = int(hits[0] if hits.size == 1 else hits[np.abs(self.pull[hits]).argmax()])
+        product = float(self.pull[new]) * self.n
         barred: set[int] = set()
-        skipped: list[int] = []
-        fresh = True  # the pulls of the hits are those of the old saddle until the first column enters
-        while waiting:
-            if not fresh:
-                self._update_waiting(waiting)
-            eligible = {
-                i: g * np.sign(self.dual[i])
-                for i, g in waiting.items()
-                if i not in barred and g * np.sign(self.dual[i]) > self.tolerance[i]
-            }
-            if not eligible:
-                break
-            new = max(eligible, key=eligible.__getitem__)
-            product = waiting.pop(new) * self.n
-            pivot = self.set.append(new, self.columns[new], float(np.sign(self.dual[new])))
+        skipped: set[int] = set()
+        while new is not None:
+            waiting.discard(new)
+            pivot = self.set.append(new, self.columns[new], 1.0 if self.dual[new] > 0 else -1.0)
             if pivot == 0.0:
-                skipped.append(new)
-                continue
-            self.smallest_pivot = min(self.smallest_pivot, pivot)
-            out, blocked = self._move(self.set.step_of_newest(product))
-            for i in out:
-                waiting[i] = 0.0
-            barred = barred | blocked if blocked else set()
-            fresh = False
+                skipped.add(new)
+            else:
+                self.smallest_pivot = min(self.smallest_pivot, pivot)
+                out, blocked = self._move(self.set.step_of_newest(product))
+                waiting |= out
+                barred = barred | blocked if blocked else set()
+            new, product = self._next_entry(waiting - barred - skipped)
         loss = float(self.residual @ self.residual)
         if not loss < self.loss:
             raise PrecisionLost
         self.loss = loss
         self.refresh_pull()
-        waiting |= dict.fromkeys(skipped, 0.0)
-        vanished = self._drop_vanished()
-        self.idle = {i for i in (*waiting, *vanished) if self.pull[i] == 0.0}
-        return len(self.idle) < len(waiting) + len(vanished)
+        inactive = waiting | skipped | self._drop_vanished()
+        self.idle = {i for i in inactive if self.pull[i] == 0.0}
+        return len(self.idle) < len(inactive)
 
     def dependent_on_face(self) -> list[int]:
         """Return the idle columns at their walls that the rest of the face determines (see `naive.py`)."""
@@ -192,14 +180,20 @@ class Walk:
                 basis.append(i)
         return dependent
 
-    def _update_waiting(self, waiting: dict[int, float]) -> None:
-        places = list(waiting)
-        for i, g in zip(places, self.columns[places] @ self.residual / self.n, strict=True):
-            waiting[i] = float(g)
+    def _next_entry(self, waiting: set[int]) -> tuple[int | None, float]:
+        """Return the wall coordinate that is pulled hardest along its sign, and its product with the residual."""
+        if not waiting:
+            return None, 0.0
+        places = sorted(waiting)
+        products = self.columns[places] @ self.residual
+        outward = np.where(self.dual[places] > 0, products, -products)
+        outward[outward <= self.n * self.tolerance[places]] = 0.0
+        best = int(outward.argmax())
+        return (places[best], float(products[best])) if outward[best] > 0 else (None, 0.0)
 
-    def _move(self, step: np.ndarray) -> tuple[list[int], set[int]]:
+    def _move(self, step: np.ndarray) -> tuple[set[int], set[int]]:
         """Move to the least-squares point of the active columns, dropping what reaches zero on the way."""
-        out: list[int] = []
+        out: set[int] = set()
         blocked: set[int] = set()
         while self.set.size:
             b, signs = self.set.b, self.set.signs
@@ -217,19 +211,22 @@ class Walk:
                 b += theta * step
                 self.residual -= self.set.fit_of(theta * step)
             places = wrong.nonzero()[0][ratios <= theta].tolist()
-            gone = self.set.indices[places].tolist()
+            gone = set(self.set.indices[places].tolist())
             self.set.remove(places)
-            out += gone
-            blocked = blocked | set(gone) if theta == 0.0 else set()
+            out |= gone
+            blocked = blocked | gone if theta == 0.0 else set()
             step = self.set.step_to_minimiser(self.residual)
         return out, blocked
 
-    def _drop_vanished(self) -> list[int]:
+    def _drop_vanished(self) -> set[int]:
         """Take out coefficients whose share of the fit is rounding; their duals stay at the wall."""
         if not self.set.size:
-            return []
+            return set()
         shares = np.abs(self.set.b) * self.norms[self.set.indices]
-        places = (shares <= VANISHED * max(self.y_norm, float(shares.max()))).nonzero()[0].tolist()
-        vanished = self.set.indices[places].tolist() if places else []
+        limit = VANISHED * max(self.y_norm, float(shares.max()))
+        if shares.min() > limit:
+            return set()
+        places = (shares <= limit).nonzero()[0].tolist()
+        vanished = set(self.set.indices[places].tolist())
         self.set.remove(places)
         return vanished

@@ -40,14 +40,29 @@ def duplicate_groups(X: Float[np.ndarray, "n d"], up_to_sign: bool = True) -> li
         One tuple a group of `(column, sign)`, the sign relative to the first; zero columns are left out.
     """
     groups: dict[bytes, list[tuple[int, int]]] = {}
-    for j in range(X.shape[1]):
+    for j in _suspects(X):
         column = X[:, j] + 0.0  # -0.0 becomes 0.0
-        nonzero = np.flatnonzero(column)
-        if nonzero.size == 0:
-            continue
-        sign = -1 if up_to_sign and column[nonzero[0]] < 0 else 1
+        first = column[np.flatnonzero(column)[0]]
+        sign = -1 if up_to_sign and first < 0 else 1
         groups.setdefault((sign * column + 0.0).tobytes(), []).append((j, sign))
     return [tuple((j, sign * members[0][1]) for j, sign in members) for members in groups.values() if len(members) > 1]
+
+
+def _suspects(X: Float[np.ndarray, "n d"]) -> list[int]:
+    """Return the non-zero columns, in order, whose product with one fixed vector another column shares."""
+    n = X.shape[0]
+    probe = np.cos(np.arange(1.0, n + 1.0))
+    with np.errstate(over="ignore", invalid="ignore"):
+        marks = np.abs(probe @ X)
+        sizes = np.sqrt(n) * np.maximum(X.max(axis=0), -X.min(axis=0))
+        order = np.argsort(marks, kind="stable")
+        # Equal columns may differ in the rounding of their products, never by more than this.
+        slack = 4 * n * np.finfo(float).eps * np.linalg.norm(probe) * sizes[order]
+        far = np.diff(marks[order]) > np.maximum(slack[1:], slack[:-1])
+    shared = np.zeros(order.size, dtype=bool)
+    shared[1:] |= ~far
+    shared[:-1] |= ~far
+    return [j for j in np.sort(order[shared]).tolist() if X[:, j].any()]
 
 
 def exact_dependences(X: Float[np.ndarray, "n d"]) -> tuple[list[Dependence], float]:
