@@ -138,6 +138,9 @@ def test_numbers_with_commas_are_named_not_left_out():
     assert checks["data.text_cells"].columns == ("flow",) and checks["data.text_cells"].is_blocking
     assert "decimal comma" in checks["data.text_cells"].say("remedy")
     frame["y"] = [f"{i},5" for i in range(rows)]
+    with pytest.raises(InputError, match="cells: 0,5, 1,5, 2,5.*decimal commas"):
+        tw.read(frame, "y")
+    frame.loc[3, "y"] = "3.5"
     checks = {check.code: check for check in tw.read(frame, "y").checks}
     assert checks["data.target_missing"].is_blocking
 

@@ -64,13 +64,13 @@ def _check(
     verdict: Verdict | None = None,
     columns: Sequence[str] = (),
 ) -> Check:
-    """Make one line; what holds is a note, what does not has the given severity."""
+    """Make one line; what fails has the given severity, all else is a note."""
     if verdict is None:
         verdict = Verdict.HOLDS if good else Verdict.FAILS
     return Check(
         code=code,
         verdict=verdict,
-        severity=Severity.NOTE if verdict is Verdict.HOLDS else severity,
+        severity=severity if verdict is Verdict.FAILS else Severity.NOTE,
         method=Method.EXACT,
         source=SOURCE,
         subject=subject,

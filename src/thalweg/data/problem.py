@@ -115,7 +115,7 @@ def make_problem(
     if impute is not None and impute not in IMPUTATIONS:
         raise InputError("option_range", name="impute", value=impute, wanted=" | ".join(IMPUTATIONS))
     aim = columns[target]
-    if not aim.is_numeric or aim.kind == "empty":
+    if not np.isfinite(aim.numbers).any():
         raise InputError("target_not_numeric", column=target, cells=list_some(aim.text_cells) or "-")
     features = [c for c in columns.values() if c.is_numeric and c.name != target and c.name not in drop]
     if not features:
