@@ -21,7 +21,7 @@
     if (phone.matches) {
       // Beside the plot a legend would take half of a phone's width: it goes below, two entries a row.
       const named = content.data.filter((trace) => trace.name).length;
-      const room = named > 1 ? 24 * Math.ceil(named / 2) : 0;
+      const room = named > 1 ? 24 * Math.max(2, Math.ceil(named / 2)) : 0;
       layout.legend = {
         orientation: "h", x: 0, xanchor: "left", yref: "container", y: 0.01, yanchor: "bottom",
         font: { size: 11 },
