@@ -1,6 +1,7 @@
 """The page is one file, complete in itself, with nothing a column name can do to it."""
 
 import base64
+import dataclasses
 import hashlib
 import html.parser
 import json
@@ -12,7 +13,7 @@ import pytest
 
 import thalweg as tw
 from tests.problems import table_problem
-from thalweg.records import InputError
+from thalweg.records import InputError, Section, Statement
 from thalweg.reports.numbers import show_number
 from thalweg.texts import LANGUAGES
 
@@ -104,6 +105,17 @@ def test_every_sentence_of_the_decision_is_on_the_page():
     assert made.decision.command in page.text
     for check in made.all_checks:
         assert check.say("finding") in page.text
+
+
+def test_families_that_do_not_apply_are_one_line():
+    made = tw.survey(table_problem())
+    others = tuple(
+        Section(family=name, applies=False, headline=Statement("section.diagonal.incomplete", {}))
+        for name in ("second", "third")
+    )
+    page = Page(tw.report(dataclasses.replace(made, sections=made.sections + others)).html())
+    assert "Not applicable to these data: second, third." in page.text
+    assert len(page.scripts) == 5  # three figures of the one that applies, and our two scripts
 
 
 def test_json_has_the_same_facts():
