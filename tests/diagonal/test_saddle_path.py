@@ -12,6 +12,7 @@ from thalweg.diagonal import naive_path
 from thalweg.diagonal.active_set import ActiveSet
 from thalweg.diagonal.prepare import prepare
 from thalweg.diagonal.saddle_path import saddle_path
+from thalweg.records import Outcome
 
 seeds = st.integers(0, 2**32 - 1)
 shapes = st.tuples(st.integers(1, 25), st.integers(1, 12))
@@ -80,14 +81,33 @@ def test_diabetes_and_limits():
     assert saddle_path(X, y, max_time=float(whole.times[3]) * 1.0000001).count == 4
 
 
-def test_nearly_dependent_columns_fall_back_and_say_so():
+@pytest.mark.parametrize("n", [8, 60])
+@pytest.mark.parametrize("distance", [1e-5, 1e-6, 1e-8, 1e-10, 1e-12])
+def test_nearly_dependent_columns_rest_at_their_walls(n, distance):
     rng = np.random.default_rng(0)
-    base = rng.standard_normal((30, 3))
-    X = np.column_stack([base, base + 3e-7 * rng.standard_normal((30, 3))])
-    y = rng.standard_normal(30)
+    base = rng.standard_normal((n, 3))
+    X = np.column_stack([base, base + distance * rng.standard_normal((n, 3))])
+    y = base @ np.array([3.0, 2, 1]) + rng.standard_normal(n)
     fast, plain = saddle_path(X, y), naive_path(X, y)
-    assert fast.algorithm in ("plain", "updated factor")
-    assert fast.times == pytest.approx(plain.times, rel=1e-4)
+    assert fast.outcome is plain.outcome is Outcome.CONVERGED
+    assert fast.losses[-1] == pytest.approx(plain.losses[-1], rel=1e-6)
+    if distance < 1e-7:  # below the rank tolerance: the fit is that of the three columns, and it is said
+        alone = y - base @ np.linalg.lstsq(base, y, rcond=None)[0]
+        assert fast.losses[-1] == pytest.approx(alone @ alone / (2 * n), rel=1e-6)
+        assert fast.rank_skipped and plain.rank_skipped
+    else:
+        assert fast.times == pytest.approx(plain.times, rel=1e-5)
+
+
+@settings(max_examples=60)
+@given(seeds, st.tuples(st.integers(1, 14), st.integers(1, 6)))
+def test_the_entropy_split_is_that_of_the_plain_path(seed, shape):
+    rng = np.random.default_rng(seed)
+    X, y = rng.integers(-1, 2, shape).astype(float), rng.integers(-2, 3, shape[0]).astype(float)
+    fast, plain = (path(X, y, tie_break="entropy") for path in (saddle_path, naive_path))
+    assert fast.times == pytest.approx(plain.times, rel=1e-9) and fast.outcome is plain.outcome
+    for k in range(plain.count + 1):
+        assert fast.coef(k) == pytest.approx(plain.coef(k), abs=1e-6)
 
 
 @given(seeds, st.integers(3, 20))

@@ -210,10 +210,13 @@ class _Walk:
         number = len(self.saddles)
         solution = restricted_least_squares(self.X, self.y, self.b, signs, self.tolerance)
         self.smallest_pivot = min(self.smallest_pivot, solution.smallest_pivot)
+        before = self._loss()
         self.b = self._without_rounding(solution.coefficients)
         self.residual = solution.residual
-        if self._loss() >= self.saddles[-1].loss:
-            return False
+        if self._loss() >= before:
+            # A column within rounding of the span of others has arrived: it rests at its wall, and nothing jumps.
+            self.skipped += [(number - 1, i) for i in solution.skipped]
+            return bool(solution.skipped)
         self.pull = self._clean_pull()
         dependent = self._dependent_on_face(signs)
         self.skipped += [(number, i) for i in dependent]

@@ -7,6 +7,8 @@ dependent that the updated factor is too inexact, the plain algorithm takes over
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from thalweg.diagonal.compression import compress
@@ -69,17 +71,11 @@ def saddle_path(
     except (PrecisionLost, np.linalg.LinAlgError):
         outcome = None
     if outcome is None or (tie_break == "entropy" and run.skipped):
-        return naive_path(
-            X,
-            y,
-            init_exponents=a,
-            positive=positive,
-            max_saddles=max_saddles,
-            max_time=max_time,
-            tol=tol,
-            tie_break=tie_break,
-            reference_norm=reference_norm,
+        options = {"init_exponents": a, "positive": positive, "tol": tol, "tie_break": tie_break}
+        plain = naive_path(
+            run.shown, run.y, max_saddles=max_saddles, max_time=max_time, reference_norm=run.level, **options
         )
+        return run.with_constant(plain)
     return assemble(
         run.saddles,
         outcome,
@@ -112,13 +108,13 @@ class _Run:
         self.shown = small.X[:, merged.source] * merged.sign if merged.groups else small.X
         # Rounding is relative to the raw target: the compressed one is as much smaller as its clock factor says.
         raw = float(np.linalg.norm(y)) if reference_norm is None else reference_norm
-        level = raw * np.sqrt(small.y.size / y.size)
+        self.y, self.level = small.y, raw * np.sqrt(small.y.size / y.size)
         self.walk = Walk(
             np.ascontiguousarray(small.X.T),
             small.y,
             exponents[merged.kept],
             np.linalg.norm(small.X, axis=0),
-            pull_tolerance(small.X, small.y, tol, level),
+            pull_tolerance(small.X, small.y, tol, self.level),
             positive,
         )
         self.constant, self.tol = small.constant_loss, tol
@@ -157,6 +153,13 @@ class _Run:
             self.simultaneous.append(number)
         if left and self.departure is None:
             self.departure = number
+
+    def with_constant(self, path: SaddlePath) -> SaddlePath:
+        """Add to a path of the compressed data the loss that no coefficient can change."""
+        losses = path.losses + self.constant
+        left = (2 * losses[-1] * self.walk.n) ** 0.5 > self.tol * self.target_norm
+        ended = Outcome.CONVERGED if path.outcome is Outcome.INTERPOLATED and left else path.outcome
+        return replace(path, losses=losses, outcome=ended)
 
     def _loss(self) -> float:
         return self.walk.loss / (2 * self.walk.n) + self.constant
