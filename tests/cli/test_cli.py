@@ -226,3 +226,13 @@ def test_a_run_of_a_blocked_target_says_why_it_exits_with_one(thalweg, tmp_path)
     (tmp_path / "still.csv").write_text("a,y\n" + "".join(f"{i},3\n" for i in range(12)))
     done = thalweg("train", "still.csv", "-t", "y", "--out", "run")
     assert done.returncode == 1 and "The target is always 3" in done.stdout
+
+
+def test_names_of_the_user_are_never_translated(thalweg, tmp_path):
+    rows = "\n".join(f"{(7 * i) % 11},{(5 * i) % 13},{(3 * i) % 7},{i % 5 + (7 * i) % 11}" for i in range(40))
+    (tmp_path / "words.csv").write_text("data,deviation,holds,target\n" + rows + "\n")
+    shown = thalweg("path", "words.csv", "-t", "target").stdout
+    assert all(f"\n{name} " in shown for name in ("data", "deviation", "holds"))
+    thalweg("survey", "words.csv", "-t", "target")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert '<th scope="col">deviation</th>' in page and '<th scope="col">data</th>' in page

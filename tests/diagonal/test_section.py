@@ -95,7 +95,7 @@ def test_pictures_have_titles_words_tables_and_labelled_axes(lang):
         named = picture.figure.layout.annotations or picture.figure.layout.yaxis.ticktext
         assert named
         for table in picture.tables:
-            assert all(len(row) == len(table.columns) for row in table.rows)
+            assert all(len(row) == len(table.columns) + len(table.user_columns) for row in table.rows)
 
 
 def test_markup_in_names_is_escaped_in_pictures():

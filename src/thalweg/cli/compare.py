@@ -30,6 +30,6 @@ def compare(
     if out is not None:
         write_atomically(out, json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
     output.json(document)
-    output.table(made.table)
+    output.table(made.table, translate=True)
     for statement in made.statements:
         output.statement(statement)

@@ -11,7 +11,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from thalweg.records import Check, DataTable, Statement, Survey, Verdict
-from thalweg.reports.numbers import fact, group_checks, heading, show_number
+from thalweg.reports.numbers import fact, group_checks, headings, show_number
 from thalweg.texts import text
 
 STYLES = {
@@ -59,13 +59,14 @@ class Output:
             Text(f" {text('mark.holds', self.lang)} {text('ui.held', self.lang, count=held)}", style="green")
         )
 
-    def table(self, table: DataTable) -> None:
-        """Print a table."""
+    def table(self, table: DataTable, *, translate: bool = False) -> None:
+        """Print a table; `translate` cells that are words of ours, never where cells are names of the user."""
         drawn = RichTable(title=None, box=None, pad_edge=False, header_style="bold")
-        for column in table.columns:
-            drawn.add_column(Text(heading(column, self.lang)), overflow="fold")
+        for name in headings(table, self.lang):
+            drawn.add_column(Text(name), overflow="fold")
         for row in table.rows:
-            drawn.add_row(*(Text(fact(show_number(cell), self.lang)) for cell in row))
+            shown = [show_number(cell) for cell in row]
+            drawn.add_row(*(Text(fact(cell, self.lang) if translate else cell) for cell in shown))
         self.console.print(drawn)
 
     def json(self, facts: Any) -> None:

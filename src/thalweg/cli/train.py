@@ -12,10 +12,9 @@ from thalweg.cli import options as given
 from thalweg.cli.console import Output
 from thalweg.data import Problem, read
 from thalweg.families import FAMILIES
-from thalweg.records import Provenance, Verdict
+from thalweg.records import Verdict
 from thalweg.reports import report
 from thalweg.runs import write_run
-from thalweg.runtime.versions import versions
 from thalweg.surveys.commands import train_command
 
 
@@ -41,14 +40,7 @@ def train(
     problem = read(file, target, drop=given.split_names(drop), impute=impute, encoding=encoding)
     fit = train_family(problem, family, seed=seed, **options)
     certificate = certify(fit, problem)
-    provenance = Provenance(
-        source=problem.profile.source,
-        source_digest=problem.source_digest,
-        problem_digest=problem.digest,
-        versions=versions(),
-        seed=seed,
-        command=train_command(problem, family, options, seed),
-    )
+    provenance = problem.provenance(seed, train_command(problem, family, options, seed))
     folder = out or _free_folder(problem, family)
     write_run(folder, problem, fit, certificate, provenance, keep_data=keep_data)
     output.json(report(fit, certificate, lang=lang.value, provenance=provenance).facts())

@@ -13,7 +13,8 @@ from thalweg.data.checks import check_data
 from thalweg.data.columns import Column, read_columns
 from thalweg.data.table import Table
 from thalweg.numerics.validation import has_plain_size, list_some
-from thalweg.records import Check, ColumnProfile, DataProfile, InputError, digest_of
+from thalweg.records import Check, ColumnProfile, DataProfile, InputError, Provenance, digest_of
+from thalweg.runtime.versions import versions
 
 IMPUTATIONS = ("median",)
 
@@ -66,6 +67,17 @@ class Problem:
         columns = [names[j] for j in np.flatnonzero(bad.any(axis=0))]
         rows = (np.flatnonzero(bad.any(axis=1)) + 1).tolist()
         raise InputError("problem_incomplete", count=int(bad.sum()), columns=list_some(columns), rows=list_some(rows))
+
+    def provenance(self, seed: int, command: str) -> Provenance:
+        """Return from what, with what and by which command a result of this problem is made."""
+        return Provenance(
+            source=self.profile.source,
+            source_digest=self.source_digest,
+            problem_digest=self.digest,
+            versions=versions(),
+            seed=seed,
+            command=command,
+        )
 
     def __repr__(self) -> str:
         n, d = self.X.shape

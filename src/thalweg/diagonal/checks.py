@@ -36,7 +36,7 @@ OVERFITTING = 1.02
 """Held-out error at the end above this multiple of the best counts as overfitting: 2 % is seen in practice."""
 
 
-def checks(problem: Problem, fitted: Fit | None = None, limit: int | None = None) -> tuple[Check, ...]:
+def checks(problem: Problem, fitted: Fit | None = None) -> tuple[Check, ...]:
     """Evaluate all hypotheses; none is left out after another failed.
 
     Parameters
@@ -45,8 +45,6 @@ def checks(problem: Problem, fitted: Fit | None = None, limit: int | None = None
         Any data; with holes all checks are undecided.
     fitted
         The fit of this problem, if it was made already.
-    limit
-        Largest number of jumps to compute.
 
     Returns
     -------
@@ -56,7 +54,7 @@ def checks(problem: Problem, fitted: Fit | None = None, limit: int | None = None
     if not problem.is_computable:
         codes = ("general_position", "target_pulls", "scaling_order", "lasso", "predicts", "overfitting")
         return tuple(_undecided(f"diagonal.{code}") for code in codes)
-    fitted = fitted or fit(problem, {"max_saddles": limit})
+    fitted = fitted or fit(problem)
     return (
         _general_position(problem, fitted),
         _target_pulls(fitted),

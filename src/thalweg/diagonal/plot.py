@@ -92,7 +92,7 @@ def coefficient_staircase(fit: Fit, lang: str = "en") -> Picture:
     times = np.concatenate([[0.0], fit.solution["times"]])
     rows = tuple((k, float(times[k]), *(float(dense[k, i]) for i in shown)) for k in range(len(dense)))
     table = DataTable(
-        "diagonal.staircase", ("saddle", "time", *(fit.feature_names[i] for i in shown)), rows[:TABLE_ROWS]
+        "diagonal.staircase", ("saddle", "time"), rows[:TABLE_ROWS], tuple(fit.feature_names[i] for i in shown)
     )
     values: dict[str, Cell] = {
         "shown": len(shown),

@@ -2,7 +2,7 @@
 
 The statement of the process is in `naive.py`; the restricted least squares is the same active-set method, with a
 Cholesky factor that is updated instead of computed anew, and a residual that is corrected until it is orthogonal to
-the support within the pull tolerance.
+the support down to rounding.
 """
 
 from __future__ import annotations
@@ -32,8 +32,6 @@ class Walk:
     ----------
     columns
         The working columns as rows, `(w, n)`.
-    numbers
-        Their numbers `(w,)` in the whole data.
     y
         Target `(n,)`.
     thresholds, norms, tolerance

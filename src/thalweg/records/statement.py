@@ -39,15 +39,17 @@ class Statement:
 class DataTable:
     """A small table: what a figure shows, in numbers.
 
-    `code` names its entry under `[table]` in the texts, `columns` the entries under `[column]`.
+    `code` names its entry under `[table]` in the texts, `columns` the entries under `[column]`; `user_columns`
+    are further columns under names of the user, which are never translated.
     """
 
     code: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
+    user_columns: tuple[str, ...] = ()
 
     def to_frame(self):
         """Return the table as a pandas DataFrame."""
         import pandas
 
-        return pandas.DataFrame(list(self.rows), columns=list(self.columns))
+        return pandas.DataFrame(list(self.rows), columns=[*self.columns, *self.user_columns])

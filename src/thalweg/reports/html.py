@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from thalweg.families import find_family
 from thalweg.records import Certificate, DataTable, Fit, Picture, Provenance, Section, Survey
-from thalweg.reports.numbers import fact, group_checks, heading, show_number
+from thalweg.reports.numbers import group_checks, heading, headings, show_number
 from thalweg.texts import sentences, text
 
 COLUMNS_SHOWN = 200
@@ -108,7 +108,7 @@ def _environment(lang: str) -> jinja2.Environment:
         t=functools.partial(_translate, lang),
         heading=functools.partial(heading, lang=lang),
         table_title=functools.partial(_table_title, lang=lang),
-        fact=functools.partial(fact, lang=lang),
+        headings=functools.partial(headings, lang=lang),
     )
     environment.filters["number"] = show_number
     environment.filters["rough"] = "{:.2g}".format

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from thalweg.records import Check
+from thalweg.records import Check, DataTable
 from thalweg.texts import has_text, text
 
 
@@ -38,8 +38,13 @@ def show_number(value: object) -> str:
 
 
 def heading(column: str, lang: str) -> str:
-    """Return the heading of a table's column: a known word, or the user's own column name."""
-    return text(f"column.{column}", lang) if has_text(f"column.{column}") else column
+    """Return the word for a column of ours."""
+    return text(f"column.{column}", lang)
+
+
+def headings(table: DataTable, lang: str) -> list[str]:
+    """Return the headings of a table: our words, then the user's own names as they are."""
+    return [*(heading(column, lang) for column in table.columns), *table.user_columns]
 
 
 def fact(name: object, lang: str) -> str:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from thalweg.data.problem import Problem
 from thalweg.families import FAMILIES
-from thalweg.records import Provenance, Survey
-from thalweg.runtime.versions import versions
+from thalweg.records import Survey
 from thalweg.surveys.commands import survey_command
 from thalweg.surveys.decision import decide
 from thalweg.surveys.plan import make_plan
@@ -39,12 +38,5 @@ def survey(problem: Problem, *, budget: float = DEFAULT_BUDGET, seed: int = 0) -
         sections=sections,
         decision=decide(problem, sections, plan, seed),
         plan=plan,
-        provenance=Provenance(
-            source=problem.profile.source,
-            source_digest=problem.source_digest,
-            problem_digest=problem.digest,
-            versions=versions(),
-            seed=seed,
-            command=survey_command(problem, seed),
-        ),
+        provenance=problem.provenance(seed, survey_command(problem, seed)),
     )
