@@ -6,7 +6,8 @@ import json
 
 from thalweg.cli import options as given
 from thalweg.cli.console import Output
-from thalweg.records import to_document
+from thalweg.records import DataTable, to_document
+from thalweg.reports.numbers import fact
 from thalweg.reports.report import write_atomically
 from thalweg.runs import compare as compare_runs
 from thalweg.runs import read_run
@@ -30,6 +31,13 @@ def compare(
     if out is not None:
         write_atomically(out, json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
     output.json(document)
-    output.table(made.table, translate=True)
+    output.table(_in_words(made.table, lang.value))
     for statement in made.statements:
         output.statement(statement)
+
+
+def _in_words(table: DataTable, lang: str) -> DataTable:
+    """Say what each row is, and the values that are words of ours; other values are names of the user."""
+    ours = ("outcome", "verdict")
+    rows = tuple((fact(n, lang), *(fact(v, lang) if n in ours else v for v in values)) for n, *values in table.rows)
+    return DataTable(table.code, table.columns, rows)

@@ -11,7 +11,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from thalweg.records import Check, DataTable, Statement, Survey, Verdict
-from thalweg.reports.numbers import fact, group_checks, headings, show_number
+from thalweg.reports.numbers import group_checks, headings, show_number
 from thalweg.texts import text
 
 STYLES = {
@@ -59,14 +59,13 @@ class Output:
             Text(f" {text('mark.holds', self.lang)} {text('ui.held', self.lang, count=held)}", style="green")
         )
 
-    def table(self, table: DataTable, *, translate: bool = False) -> None:
-        """Print a table; `translate` cells that are words of ours, never where cells are names of the user."""
+    def table(self, table: DataTable) -> None:
+        """Print a table."""
         drawn = RichTable(title=None, box=None, pad_edge=False, header_style="bold")
         for name in headings(table, self.lang):
             drawn.add_column(Text(name), overflow="fold")
         for row in table.rows:
-            shown = [show_number(cell) for cell in row]
-            drawn.add_row(*(Text(fact(cell, self.lang) if translate else cell) for cell in shown))
+            drawn.add_row(*(Text(show_number(cell)) for cell in row))
         self.console.print(drawn)
 
     def json(self, facts: Any) -> None:
