@@ -1,7 +1,9 @@
 # One command each: `make demo` shows the main job, `make test` proves that it works.
+# `make test DEV=dev,torch` also runs the tests that need torch.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+DEV ?= dev
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: demo test test-long lint bench docs clean
@@ -21,6 +23,7 @@ lint: $(VENV)/.dev
 	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright --pythonpath $(BIN)/python
 
 bench: $(VENV)/.dev
+	$(PIP) --editable '.[dev,bench]'
 	$(BIN)/python benchmarks/cold_start.py
 	$(BIN)/python benchmarks/saddle_path.py
 
@@ -35,7 +38,7 @@ $(VENV)/.base: pyproject.toml constraints.txt | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) --editable '.[dev]'
+	$(PIP) --editable '.[$(DEV)]'
 	touch $@ $(VENV)/.base
 
 $(VENV)/.docs: pyproject.toml constraints.txt | $(VENV)/bin/python

@@ -6,6 +6,7 @@ variable THALWEG_REQUIRE names it (as on CI), its absence is a failure instead.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -18,7 +19,7 @@ settings.register_profile("thalweg", deadline=None, max_examples=40, derandomize
 settings.load_profile("thalweg")
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-PRESENT = {"chromium": CHROMIUM is not None}
+PRESENT = {"chromium": CHROMIUM is not None, "torch": importlib.util.find_spec("torch") is not None}
 
 
 def pytest_runtest_setup(item):
