@@ -6,8 +6,10 @@ appended without moving anything and BLAS solves with it in place, and dense, so
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy.linalg import qr_delete  # pyright: ignore[reportAttributeAccessIssue]  (compiled, without stubs)
 from scipy.linalg.blas import dtpsv  # pyright: ignore[reportAttributeAccessIssue]
 
@@ -19,6 +21,12 @@ nearly equal numbers they would be lost."""
 
 SMALL_TAIL = 100
 """Up to this size the changed part of the factor is computed anew, which is faster than rotating it."""
+
+
+@lru_cache(maxsize=4)
+def _packed_entries(capacity: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return column and row of every packed entry, column by column."""
+    return np.tril_indices(capacity)
 
 
 class ActiveSet:
@@ -36,7 +44,6 @@ class ActiveSet:
         self._columns = np.empty((n, capacity), order="F")
         self._packed = np.empty(capacity * (capacity + 1) // 2)
         self._dense = np.zeros((capacity, capacity), order="F")
-        self._places, self._rows = np.tril_indices(capacity)  # of the packed entries: column by column
         self._indices = np.zeros(capacity, dtype=np.int64)
         self._b, self._signs = np.zeros(capacity), np.zeros(capacity)
         self.size = 0
@@ -105,6 +112,25 @@ class ActiveSet:
                     array[k : p - 1] = array[k + 1 : p].copy()
             self.size = p - 1
 
+    def rebuild(
+        self,
+        rows: Float[np.ndarray, "p n"],
+        indices: Int[np.ndarray, " p"],
+        b: Float[np.ndarray, " p"],
+        signs: Float[np.ndarray, " p"],
+    ) -> None:
+        """Hold these columns instead, with a factor computed anew; dependent ones raise LinAlgError."""
+        p = indices.size
+        while self._b.size < p:
+            self._grow()
+        self._columns[:, :p] = rows.T
+        self._dense[:p, :p] = np.linalg.cholesky(rows @ rows.T).T
+        places, of_rows = _packed_entries(self._b.size)
+        entries = slice(0, p * (p + 1) // 2)
+        self._packed[entries] = self._dense[of_rows[entries], places[entries]]
+        self._indices[:p], self._b[:p], self._signs[:p] = indices, b, signs
+        self.size = p
+
     def step_to_minimiser(self, residual: Float[np.ndarray, " n"]) -> np.ndarray:
         """Return the change of the coefficients that makes the residual orthogonal to the active columns."""
         p = self.size
@@ -133,7 +159,8 @@ class ActiveSet:
         R[:k, k : p - 1] = R[:k, k + 1 : p].copy()
         R[k : p - 1, k : p - 1] = shorter
         part = slice(k * (k + 1) // 2, p * (p - 1) // 2)
-        self._packed[part] = R[self._rows[part], self._places[part]]
+        places, rows = _packed_entries(self._b.size)
+        self._packed[part] = R[rows[part], places[part]]
 
     def _grow(self) -> None:
         capacity, p = 2 * self._b.size, self.size
@@ -144,6 +171,5 @@ class ActiveSet:
         dense = np.zeros((capacity, capacity), order="F")
         dense[:p, :p] = self._dense[:p, :p]
         self._columns, self._packed, self._dense = columns, packed, dense
-        self._places, self._rows = np.tril_indices(capacity)
         self._indices = np.resize(self._indices, capacity)
         self._b, self._signs = np.resize(self._b, capacity), np.resize(self._signs, capacity)

@@ -120,7 +120,7 @@ def _measure(fit: Fit, problem: Problem, options: DiagonalOptions) -> _Margins:
     outward = np.where(saddle(fit, times.size - 1) != 0, np.abs(pull), outward)
     norms = np.linalg.norm(X, axis=0)
     # The tolerance of the plain path, whatever the run was made with: a coarse run must not judge itself.
-    tolerance = pull_tolerance(X, y, PULL_TOLERANCE, prepared.target_norm)
+    tolerance = pull_tolerance(X.T @ y / n, np.linalg.norm(X, axis=0), n, PULL_TOLERANCE, prepared.target_norm)
     # Recorded coefficients are rounded: where large ones cancel, that alone leaves a pull.
     tolerance = tolerance + norms * (ROUNDINGS * float(np.abs(saddle(fit, times.size - 1)) @ norms) / n)
     last = float(np.divide(outward, tolerance, out=np.zeros(pull.size), where=tolerance > 0).max())

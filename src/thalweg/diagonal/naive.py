@@ -7,9 +7,12 @@ walls with the signs of their duals (Pesme and Flammarion 2023, algorithm 1; our
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from jaxtyping import Bool, Float
 
+from thalweg.diagonal.columns import Columns
 from thalweg.diagonal.merging import merge_duplicates
 from thalweg.diagonal.path import Saddle, SaddlePath, assemble
 from thalweg.diagonal.restricted import RANK_TOLERANCE, relative_distance, restricted_least_squares
@@ -80,30 +83,31 @@ def naive_path(
     """
     X, y = regression_arrays(X, y)
     a = np.ones(X.shape[1]) if init_exponents is None else real_array(init_exponents, "init_exponents", 1)
-    refuse_bad_options(X, a, max_saddles, max_time, tol, tie_break)
-    merged = merge_duplicates(X, a, positive)
+    refuse_bad_options(X.shape, a, max_saddles, max_time, tol, tie_break)
+    columns = Columns(X)
+    merged = merge_duplicates(columns, a, positive)
     walk = _Walk(X[:, merged.kept], y, a[merged.kept], positive, tol, tie_break, reference_norm)
     outcome = walk.run(max_saddles, max_time)
     return assemble(
-        walk.saddles,
+        [replace(saddle, indices=merged.kept[saddle.indices]) for saddle in walk.saddles],
         outcome,
         merged,
-        X,
+        columns,
         a,
         algorithm="plain",
         departure=walk.departure,
-        rank_skipped=walk.skipped,
+        rank_skipped=[(k, int(merged.kept[i])) for k, i in walk.skipped],
         smallest_pivot=walk.smallest_pivot,
         simultaneous=walk.simultaneous,
     )
 
 
 def refuse_bad_options(
-    X: np.ndarray, a: np.ndarray, max_saddles: int | None, max_time: float | None, tol: float, tie_break: str
+    shape: tuple[int, int], a: np.ndarray, max_saddles: int | None, max_time: float | None, tol: float, tie_break: str
 ) -> None:
     """Refuse options out of their range in words."""
-    if a.size != X.shape[1]:
-        raise InputError("length_differs", name="init_exponents", found=a.size, wanted=X.shape[1])
+    if a.size != shape[1]:
+        raise InputError("length_differs", name="init_exponents", found=a.size, wanted=shape[1])
     if not (a > 0).all():
         raise InputError("option_range", name="init_exponents", value=float(a.min()), wanted="> 0")
     if max_saddles is not None and max_saddles < 0:
@@ -134,7 +138,8 @@ class _Walk:
         self.time, self.dual, self.b = 0.0, np.zeros(X.shape[1]), np.zeros(X.shape[1])
         self.residual = y
         self.norms = np.linalg.norm(X, axis=0)
-        self.tolerance = pull_tolerance(X, y, tol, reference_norm)
+        level = float(np.linalg.norm(y)) if reference_norm is None else reference_norm
+        self.tolerance = pull_tolerance(X.T @ y / y.size, self.norms, y.size, tol, level)
         self.integral = np.zeros(y.size)
         self.saddles: list[Saddle] = []
         self._record(self.b)
@@ -255,12 +260,27 @@ class _Walk:
 
 
 def pull_tolerance(
-    X: Float[np.ndarray, "n d"], y: Float[np.ndarray, " n"], tol: float, reference_norm: float | None
+    pull: Float[np.ndarray, " d"], norms: Float[np.ndarray, " d"], n: int, tol: float, level: float
 ) -> Float[np.ndarray, " d"]:
-    """Return, for every column of `X (n, d)`, the size up to which a pull is zero (correction B2)."""
-    n = y.size
-    norms = np.linalg.norm(X, axis=0)
-    initial = np.abs(X.T @ y) / n
-    per_norm = np.divide(initial, norms, out=np.zeros_like(norms), where=norms > 0).max()
-    level = reference_norm if reference_norm is not None else float(np.linalg.norm(y))
+    """Return, for every column, the size up to which a pull is zero (correction B2).
+
+    Parameters
+    ----------
+    pull
+        At the start: `X'y/n`.
+    norms
+        Of the columns.
+    n
+        Number of rows.
+    tol
+        Share of the largest initial pull per norm.
+    level
+        Norm of the target before centring.
+
+    Returns
+    -------
+    array (d,)
+        Zero for zero columns.
+    """
+    per_norm = np.divide(np.abs(pull), norms, out=np.zeros_like(norms), where=norms > 0).max(initial=0.0)
     return norms * max(tol * per_norm, ROUNDINGS * level / n)

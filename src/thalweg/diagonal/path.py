@@ -9,10 +9,12 @@ Letters and clock: docs/notation.md.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
+from thalweg.diagonal.columns import Columns
 from thalweg.diagonal.merging import Merged
 from thalweg.records import InputError, Outcome
 
@@ -41,7 +43,7 @@ class SaddlePath:
         `L` at each saddle.
     integrals : array (m + 1, n)
         `R = int_0^t (y - X b)` at time 0 and at each jump: the dual is `s = X'R/n`.
-    X : array (n, d)
+    columns : Columns (n, d)
         The data in which the residual is integrated: those given, or their triangular compression.
     exponents : array (d,)
         Thresholds `a_i` of `|s_i|` (initialisation `alpha^a_i`).
@@ -60,7 +62,7 @@ class SaddlePath:
     duplicates : list
         Groups of equal columns up to sign, between which the coefficient was split equally.
     algorithm : str
-        "plain" or "updated factor".
+        "plain", "updated factor", "verified batches" or "working set, not verified".
     """
 
     times: Float[np.ndarray, " m"]
@@ -69,7 +71,7 @@ class SaddlePath:
     signs: tuple[np.ndarray, ...]
     losses: Float[np.ndarray, " m+1"]
     integrals: Float[np.ndarray, "m+1 n"]
-    X: Float[np.ndarray, "n d"]
+    columns: Columns
     exponents: Float[np.ndarray, " d"]
     outcome: Outcome
     lasso_equivalent_until: int
@@ -78,6 +80,11 @@ class SaddlePath:
     simultaneous: tuple[int, ...]
     duplicates: list[tuple[tuple[int, int], ...]]
     algorithm: str
+
+    @property
+    def X(self) -> Any:
+        """The matrix behind `columns` as it is stored: an array, a memory map or a sparse matrix."""
+        return self.columns.data
 
     @property
     def count(self) -> int:
@@ -133,7 +140,7 @@ class SaddlePath:
         """
         if not 0 <= k <= self.count:
             raise InputError("no_such_saddle", k=k, last=self.count)
-        s = self.integrals[k] @ self.X / self.X.shape[0]
+        s = self.columns.products(self.integrals[k]) / self.columns.shape[0]
         s[self.supports[k]] = self.signs[k] * self.exponents[self.supports[k]]
         return s
 
@@ -208,7 +215,7 @@ class SaddlePath:
 
 @dataclass(frozen=True, eq=False)
 class Saddle:
-    """One saddle as an algorithm found it, in the columns that stand for all (see `merging`)."""
+    """One saddle as an algorithm found it, with columns that stand for others (see `merging`)."""
 
     time: float
     indices: np.ndarray
@@ -221,7 +228,7 @@ def assemble(
     saddles: list[Saddle],
     outcome: Outcome,
     merged: Merged,
-    X: Float[np.ndarray, "n d"],
+    columns: Columns,
     exponents: Float[np.ndarray, " d"],
     *,
     algorithm: str,
@@ -231,19 +238,22 @@ def assemble(
     simultaneous: list[int],
 ) -> SaddlePath:
     """Make a path of saddles, the zero saddle first, giving every copy of a merged column its share."""
-    spread = [merged.spread(saddle.indices, saddle.values) for saddle in saddles]
+    numbers = np.repeat(np.arange(len(saddles)), [saddle.indices.size for saddle in saddles])
+    indices = np.concatenate([saddle.indices for saddle in saddles])
+    numbers, indices, values = merged.spread(numbers, indices, np.concatenate([saddle.values for saddle in saddles]))
+    ends = np.searchsorted(numbers, np.arange(1, len(saddles)))
     return SaddlePath(
         times=np.array([saddle.time for saddle in saddles[1:]]),
-        supports=tuple(support for support, _ in spread),
-        values=tuple(values for _, values in spread),
-        signs=tuple(np.sign(values) for _, values in spread),
+        supports=tuple(np.split(indices, ends)),
+        values=tuple(np.split(values, ends)),
+        signs=tuple(np.split(np.sign(values), ends)),
         losses=np.array([saddle.loss for saddle in saddles]),
         integrals=np.array([saddle.integral for saddle in saddles]),
-        X=X,
+        columns=columns,
         exponents=exponents,
         outcome=outcome,
         lasso_equivalent_until=len(saddles) - 1 if departure is None else departure,
-        rank_skipped=tuple((k, int(merged.kept[i])) for k, i in rank_skipped),
+        rank_skipped=tuple(rank_skipped),
         smallest_pivot=smallest_pivot,
         simultaneous=tuple(simultaneous),
         duplicates=merged.groups,

@@ -1,34 +1,48 @@
 """`saddle_path`: the limiting saddle-to-saddle process, exactly and fast.
 
-The process is stated in `naive.py`. Here many rows are compressed to as many as there are columns (`compression.py`)
-and the events run on an active set that is updated instead of computed anew (`walk.py`). Where columns are so nearly
-dependent that the updated factor is too inexact, the plain algorithm takes over, and the path says so (`algorithm`).
+The process is stated in `naive.py`. Here many rows are compressed to as many as there are columns (`compression.py`),
+the events run on an active set that is updated instead of computed anew (`walk.py`), and where columns far outnumber
+rows, on a working set that is verified against all columns (`batches.py`). Where columns are so nearly dependent that
+the updated factor is too inexact, the plain algorithm takes over, and the path says so (`algorithm`).
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
-from thalweg.diagonal.compression import compress
+from thalweg.diagonal import batches
+from thalweg.diagonal.columns import Columns
+from thalweg.diagonal.compression import compress, from_gram, is_tall
 from thalweg.diagonal.merging import Merged, merge_duplicates
 from thalweg.diagonal.naive import PULL_TOLERANCE, naive_path, pull_tolerance, refuse_bad_options
-from thalweg.diagonal.path import Saddle, SaddlePath, assemble
-from thalweg.diagonal.walk import PrecisionLost, Walk
-from thalweg.numerics.validation import real_array, regression_arrays
-from thalweg.records import Outcome
+from thalweg.diagonal.path import SaddlePath, assemble
+from thalweg.diagonal.recorder import Recorder
+from thalweg.diagonal.walk import PrecisionLost, Walk, Working
+from thalweg.numerics.validation import real_array
+from thalweg.records import InputError, Outcome
+
+PLAIN_ENTRIES = 10_000_000
+"""Entries of wide data up to which the plain algorithm takes over where precision is lost: beyond, it takes hours."""
+
+WORTH_BATCHES = 1200
+"""From so many columns on (and twice as many as rows), a working set saves more than its verification costs."""
 
 
 def saddle_path(
-    X: np.ndarray,
+    X: Any,
     y: np.ndarray,
     *,
     positive: bool = False,
     init_exponents: np.ndarray | None = None,
+    sample_weight: np.ndarray | None = None,
     max_saddles: int | None = None,
     max_time: float | None = None,
     tol: float = PULL_TOLERANCE,
+    verify: bool = True,
     tie_break: str = "support",
     reference_norm: float | None = None,
 ) -> SaddlePath:
@@ -36,16 +50,24 @@ def saddle_path(
 
     Parameters
     ----------
-    X, y : arrays (n, d), (n,)
-        The data, used as they are: neither centred nor scaled.
+    X : array, memory map, sparse matrix or Columns (n, d)
+        The data, used as they are: neither centred nor scaled (`Columns` can imply both). Float32, mapped and
+        sparse data are never copied whole.
+    y : array (n,)
+        The target.
     positive
         The one-sided network `b = u^2`: only `s_i = +a_i` switches a feature on.
     init_exponents : array (d,), optional
         `a_i > 0` of the initialisation `alpha^a_i`; 1 for all unless given.
+    sample_weight : array (n,), optional
+        Weights `w_i >= 0` of the rows: the loss is `sum w_i (y - X b)_i^2 / (2 sum w_i)`.
     max_saddles, max_time
         Stop after so many jumps, or before the first jump later than this.
     tol
         Relative size below which pulls and residuals are zero.
+    verify
+        Whether events found on a working set are proved against all columns. Without, a column that should have
+        come first may be missed; the path says so (`algorithm`).
     tie_break
         Coefficients of dependent columns: "support" keeps the first that explain the fit, "entropy" takes
         the split that the flow approaches. Times, losses and fits are the same.
@@ -57,114 +79,226 @@ def saddle_path(
     SaddlePath
         All saddles up to the end or the limits.
 
+    Raises
+    ------
+    InputError
+        If an array is unusable or an option is out of its range.
+
     Notes
     -----
     Source: S. Pesme, N. Flammarion, NeurIPS 2023, algorithm 1.
     """
-    X, y = regression_arrays(X, y)
-    a = np.ones(X.shape[1]) if init_exponents is None else real_array(init_exponents, "init_exponents", 1)
-    refuse_bad_options(X, a, max_saddles, max_time, tol, tie_break)
-    merged = merge_duplicates(X, a, positive)
-    run = _Run(X, y, a, merged, positive, tol, reference_norm)
+    columns, y = _weighted(*_checked(X, y), sample_weight)
+    d = columns.shape[1]
+    a = np.ones(d) if init_exponents is None else real_array(init_exponents, "init_exponents", 1)
+    refuse_bad_options(columns.shape, a, max_saddles, max_time, tol, tie_break)
+    merged = merge_duplicates(columns, a, positive)
+    level = float(np.linalg.norm(y)) if reference_norm is None else reference_norm
+    negligible = (tol * float(np.linalg.norm(y))) ** 2 / (2 * y.size)
+    task = _Task(columns, y, a, merged, positive, tol, level, max_saddles, max_time, tie_break, negligible)
+    if is_tall((columns.shape[0], merged.kept.size)):
+        return task.compressed().solve()
+    if d >= max(WORTH_BATCHES, 2 * columns.shape[0]) or not columns.is_plain:
+        return task.solve_in_batches(verify)
+    return task.solve()
+
+
+def gram_path(
+    gram: np.ndarray,
+    products: np.ndarray,
+    *,
+    rows: float,
+    target_square: float | None = None,
+    positive: bool = False,
+    init_exponents: np.ndarray | None = None,
+    max_saddles: int | None = None,
+    max_time: float | None = None,
+    tol: float = PULL_TOLERANCE,
+) -> SaddlePath:
+    """Compute the saddle path of the squared loss from sums of products alone.
+
+    Such sums add up over parts of the data, machines or time. They carry the square of the condition number: where
+    columns are nearly dependent, `saddle_path` on the data is more exact.
+
+    Parameters
+    ----------
+    gram : array (d, d)
+        `X'X`.
+    products : array (d,)
+        `X'y`.
+    rows
+        The number of rows `n`, or the sum of weights.
+    target_square
+        `y'y`; without it, losses are counted from the least one.
+    positive, init_exponents, max_saddles, max_time, tol
+        As for `saddle_path`.
+
+    Returns
+    -------
+    SaddlePath
+        Its integrals refer to data that have these products.
+
+    Raises
+    ------
+    InputError
+        If an array is unusable, or no data have these products.
+    """
+    gram, products = real_array(gram, "gram", 2), real_array(products, "products", 1)
+    d = products.size
+    if gram.shape != (d, d):
+        raise InputError("length_differs", name="gram", found=gram.shape[0], wanted=d)
+    if not rows > 0:
+        raise InputError("option_range", name="rows", value=rows, wanted="> 0")
+    a = np.ones(d) if init_exponents is None else real_array(init_exponents, "init_exponents", 1)
+    refuse_bad_options((1, d), a, max_saddles, max_time, tol, "support")
     try:
-        outcome = run.to_end(max_saddles, max_time)
-    except (PrecisionLost, np.linalg.LinAlgError):
-        outcome = None
-    if outcome is None or (tie_break == "entropy" and run.skipped):
-        options = {"init_exponents": a, "positive": positive, "tol": tol, "tie_break": tie_break}
-        plain = naive_path(
-            run.shown, run.y, max_saddles=max_saddles, max_time=max_time, reference_norm=run.level, **options
-        )
-        return run.with_constant(plain)
-    return assemble(
-        run.saddles,
-        outcome,
-        merged,
-        run.shown,
-        a,
-        algorithm="updated factor",
-        departure=run.departure,
-        rank_skipped=run.skipped,
-        smallest_pivot=run.walk.smallest_pivot,
-        simultaneous=run.simultaneous,
+        small = from_gram(gram, products, 0.0 if target_square is None else target_square, rows)
+    except np.linalg.LinAlgError:
+        raise InputError("gram_impossible") from None
+    columns = Columns(small.X)
+    level = float(np.linalg.norm(small.y)) if target_square is None else np.sqrt(target_square * small.y.size / rows)
+    merged = merge_duplicates(columns, a, positive)
+    negligible = (tol * level) ** 2 / (2 * max(small.y.size, 1))
+    constant = small.constant_loss if target_square is not None else 0.0
+    task = _Task(
+        columns, small.y, a, merged, positive, tol, level, max_saddles, max_time, "support", negligible, constant
     )
+    return task.solve()
 
 
-class _Run:
-    """A walk over all merged columns, with what the path reports beside its saddles."""
+def _checked(X: Any, y: np.ndarray) -> tuple[Columns, Float[np.ndarray, " n"]]:
+    """Return data and target, finite and of equal length."""
+    columns = X if isinstance(X, Columns) else Columns(X)
+    columns.require_finite()
+    y = real_array(y, "y", 1)
+    if columns.shape[0] != y.size:
+        raise InputError("rows_differ", rows_x=columns.shape[0], rows_y=y.size)
+    return columns, y
 
-    def __init__(
-        self,
-        X: np.ndarray,
-        y: np.ndarray,
-        exponents: np.ndarray,
-        merged: Merged,
-        positive: bool,
-        tol: float,
-        reference_norm: float | None,
-    ) -> None:
-        kept = X[:, merged.kept] if merged.groups else X
-        small = compress(kept, y)
-        self.shown = small.X[:, merged.source] * merged.sign if merged.groups else small.X
+
+def _weighted(
+    columns: Columns, y: Float[np.ndarray, " n"], weight: np.ndarray | None
+) -> tuple[Columns, Float[np.ndarray, " n"]]:
+    """Return data whose plain loss is the weighted one: rows times `sqrt(w n / sum w)`."""
+    if weight is None:
+        return columns, y
+    w = real_array(weight, "sample_weight", 1)
+    if w.size != y.size:
+        raise InputError("length_differs", name="sample_weight", found=w.size, wanted=y.size)
+    if not ((w >= 0).all() and w.sum() > 0):
+        raise InputError("option_range", name="sample_weight", value=float(w.min()), wanted=">= 0, not all 0")
+    factor = np.sqrt(w * (w.size / w.sum()))
+    if columns.is_plain:
+        return Columns(columns.data * factor[:, None]), y * factor
+    rows = factor if columns.rows is None else factor * columns.rows
+    return Columns(columns.data, center=columns.center, scale=columns.scale, rows=rows), y * factor
+
+
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """A path to compute: data, how columns stand for others, and the options."""
+
+    columns: Columns
+    y: Float[np.ndarray, " n"]
+    exponents: Float[np.ndarray, " d"]
+    merged: Merged
+    positive: bool
+    tol: float
+    level: float
+    max_saddles: int | None
+    max_time: float | None
+    tie_break: str
+    negligible_loss: float
+    constant: float = 0.0
+
+    def compressed(self) -> _Task:
+        """Return the same task with as many rows as columns."""
+        n, kept = self.y.size, self.merged.kept
+        small = compress(self.columns if not self.merged.groups else self.columns.only(kept), self.y)
+        places = np.searchsorted(kept, self.merged.source)
+        X = small.X[:, places] * self.merged.sign if self.merged.groups else small.X
         # Rounding is relative to the raw target: the compressed one is as much smaller as its clock factor says.
-        raw = float(np.linalg.norm(y)) if reference_norm is None else reference_norm
-        self.y, self.level = small.y, raw * np.sqrt(small.y.size / y.size)
-        self.walk = Walk(
-            np.ascontiguousarray(small.X.T),
-            small.y,
-            exponents[merged.kept],
-            np.linalg.norm(small.X, axis=0),
-            pull_tolerance(small.X, small.y, tol, self.level),
-            positive,
+        level = self.level * np.sqrt(small.y.size / n)
+        return replace(self, columns=Columns(X), y=small.y, level=level, constant=small.constant_loss)
+
+    def solve(self) -> SaddlePath:
+        """Walk over all columns at once; where that is too inexact, or ties are to be split, plainly."""
+        pull = self.columns.products(self.y) / self.y.size
+        tolerance = pull_tolerance(pull, self.columns.norms, self.y.size, self.tol, self.level)
+        kept = self.merged.kept
+        rows = np.ascontiguousarray(
+            self.columns.data.T if kept.size == self.exponents.size else self.columns.take(kept)
         )
-        self.constant, self.tol = small.constant_loss, tol
-        self.target_norm = float(np.linalg.norm(y)) * np.sqrt(small.y.size / y.size)
-        self.saddles = [
-            Saddle(0.0, np.array([], dtype=np.int64), np.array([]), self.walk.integral.copy(), self._loss())
-        ]
-        self.skipped: list[tuple[int, int]] = []
-        self.simultaneous: list[int] = []
-        self.departure: int | None = None
+        work = Working(rows, kept, self.exponents[kept], self.columns.norms[kept], tolerance[kept])
+        recorder = self._recorder(work)
+        outcome = None
+        try:
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+                while outcome is None:
+                    outcome = recorder.step()
+        except (PrecisionLost, np.linalg.LinAlgError):
+            return self.plainly()
+        if self.tie_break == "entropy" and recorder.skipped:
+            return self.plainly()
+        return self._path(recorder, outcome, "updated factor")
 
-    def to_end(self, max_saddles: int | None, max_time: float | None) -> Outcome:
-        """Walk to a minimiser or to a limit and say how it ended."""
-        walk = self.walk
-        while True:
-            if len(self.saddles) > 1 and self._interpolates():
-                return Outcome.INTERPOLATED
-            found = walk.next_hits()
-            if found is None:
-                return Outcome.CONVERGED if len(self.saddles) > 1 else Outcome.NOTHING_TO_LEARN
-            if max_saddles is not None and len(self.saddles) > max_saddles:
-                return Outcome.STOPPED_ON_REQUEST
-            hits, delta = found
-            if max_time is not None and walk.time + delta > max_time:
-                return Outcome.STOPPED_ON_REQUEST
-            walk.advance(hits, delta)
-            self._record(walk.jump(hits), hits)
+    def solve_in_batches(self, verify: bool) -> SaddlePath:
+        """Walk on a working set that is verified against all columns."""
+        columns, n = self.columns, self.y.size
+        pull = columns.products(self.y) / n
+        tolerance = pull_tolerance(pull, columns.norms, n, self.tol, self.level)
+        eligible = columns.norms > 0
+        eligible[np.setdiff1d(np.arange(eligible.size), self.merged.kept)] = False
+        candidates = batches.Candidates(columns, self.exponents, tolerance, eligible, self.positive)
+        recorder = self._recorder(batches.first_working(candidates, pull, n))
+        try:
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+                outcome = batches.follow(recorder, candidates, verify)
+        except (PrecisionLost, np.linalg.LinAlgError):
+            outcome = Outcome.PRECISION_LOST
+        inexact = outcome is Outcome.PRECISION_LOST or (self.tie_break == "entropy" and recorder.skipped)
+        if inexact and n * eligible.size <= PLAIN_ENTRIES:
+            return self.plainly()
+        return self._path(recorder, outcome, "verified batches" if verify else "working set, not verified")
 
-    def _record(self, left: bool, hits: np.ndarray) -> None:
-        walk, number = self.walk, len(self.saddles)
-        self.saddles.append(
-            Saddle(walk.time, walk.set.indices.copy(), walk.set.b.copy(), walk.integral.copy(), self._loss())
+    def plainly(self) -> SaddlePath:
+        """Compute the path by the plain algorithm."""
+        X = self.columns.data if self.columns.is_plain else self.columns.take(np.arange(self.exponents.size)).T
+        path = naive_path(
+            X,
+            self.y,
+            init_exponents=self.exponents,
+            positive=self.positive,
+            max_saddles=self.max_saddles,
+            max_time=self.max_time,
+            tol=self.tol,
+            tie_break=self.tie_break,
+            reference_norm=self.level,
         )
-        self.skipped += [(number, i) for i in walk.dependent_on_face()]
-        if hits.size > 1:
-            self.simultaneous.append(number)
-        if left and self.departure is None:
-            self.departure = number
-
-    def with_constant(self, path: SaddlePath) -> SaddlePath:
-        """Add to a path of the compressed data the loss that no coefficient can change."""
         losses = path.losses + self.constant
-        left = (2 * losses[-1] * self.walk.n) ** 0.5 > self.tol * self.target_norm
+        left = losses[-1] > self.negligible_loss
         ended = Outcome.CONVERGED if path.outcome is Outcome.INTERPOLATED and left else path.outcome
         return replace(path, losses=losses, outcome=ended)
 
-    def _loss(self) -> float:
-        return self.walk.loss / (2 * self.walk.n) + self.constant
+    def _recorder(self, work: Working) -> Recorder:
+        return Recorder(
+            Walk(work, self.y, self.positive),
+            constant_loss=self.constant,
+            negligible_loss=self.negligible_loss,
+            max_saddles=self.max_saddles,
+            max_time=self.max_time,
+        )
 
-    def _interpolates(self) -> bool:
-        """Tell whether the whole residual, with what no column sees, is rounding."""
-        total = (2 * self._loss() * self.walk.n) ** 0.5
-        return bool(total <= self.tol * self.target_norm)
+    def _path(self, recorder: Recorder, outcome: Outcome, algorithm: str) -> SaddlePath:
+        return assemble(
+            recorder.saddles,
+            outcome,
+            self.merged,
+            self.columns,
+            self.exponents,
+            algorithm=algorithm,
+            departure=recorder.departure,
+            rank_skipped=recorder.skipped,
+            smallest_pivot=recorder.walk.smallest_pivot,
+            simultaneous=recorder.simultaneous,
+        )

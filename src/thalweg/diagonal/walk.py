@@ -7,8 +7,10 @@ the support down to rounding.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from thalweg.diagonal.active_set import ActiveSet
 from thalweg.diagonal.naive import HIT_TOLERANCE, VANISHED
@@ -25,58 +27,112 @@ class PrecisionLost(Exception):
     """The factor is too inexact to go on; what was found before it stands."""
 
 
+@dataclass(frozen=True, eq=False)
+class Working:
+    """The columns a walk looks at: rows `(w, n)` of their entries, numbers (increasing), and what belongs to each."""
+
+    rows: Float[np.ndarray, "w n"]
+    labels: Int[np.ndarray, " w"]
+    thresholds: Float[np.ndarray, " w"]
+    norms: Float[np.ndarray, " w"]
+    tolerance: Float[np.ndarray, " w"]
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """Where a walk stands at a saddle, in numbers of columns that do not depend on the working ones."""
+
+    time: float
+    residual: Float[np.ndarray, " n"]
+    integral: Float[np.ndarray, " n"]
+    loss: float
+    active: Int[np.ndarray, " p"]
+    b: Float[np.ndarray, " p"]
+    signs: Float[np.ndarray, " p"]
+    idle: Int[np.ndarray, " i"]
+    idle_signs: Float[np.ndarray, " i"]
+
+
 class Walk:
-    """State of the process: time, dual of the working columns, active set, residual and its integral.
+    """The process on working columns: time, their dual, active set, residual and its integral.
 
     Parameters
     ----------
-    columns
-        The working columns as rows, `(w, n)`.
+    work
+        The working columns.
     y
         Target `(n,)`.
-    thresholds, norms, tolerance
-        Of the working columns, `(w,)` each.
     positive
         Whether only upper walls exist.
     """
 
-    def __init__(
-        self,
-        columns: Float[np.ndarray, "w n"],
-        y: Float[np.ndarray, " n"],
-        thresholds: Float[np.ndarray, " w"],
-        norms: Float[np.ndarray, " w"],
-        tolerance: Float[np.ndarray, " w"],
-        positive: bool,
-    ) -> None:
-        self.columns, self.y, self.a, self.norms = columns, y, thresholds, norms
-        self.tolerance, self.positive = tolerance, positive
-        self.n = y.size
+    def __init__(self, work: Working, y: Float[np.ndarray, " n"], positive: bool) -> None:
+        self.y, self.positive, self.n = y, positive, y.size
         self.time, self.residual, self.integral = 0.0, y.copy(), np.zeros(y.size)
-        self.dual = np.zeros(thresholds.size)
-        self.idle: set[int] = set()  # at their wall, without coefficient and without pull
-        self.set = ActiveSet(y.size, 8)
         self.loss = float(y @ y)
-        self.smallest_pivot = 1.0
         self.y_norm = self.loss**0.5
-        noise = norms * (4 * np.finfo(float).eps * self.y_norm / self.n)
-        self.rounding = float(np.divide(noise, tolerance, out=np.ones_like(noise), where=tolerance > 0).min())
-        self.pull: np.ndarray = np.empty(thresholds.size)
-        self._distance, self._wait = np.empty(thresholds.size), np.empty(thresholds.size)
-        self._hit_tolerance = HIT_TOLERANCE * thresholds
-        self.refresh_pull()
+        self.idle: set[int] = set()  # at their wall, without coefficient and without pull
+        self.set = ActiveSet(y.size, 16)
+        self.smallest_pivot = 1.0
+        self._look_at(work)
+        self.refresh()
 
-    def refresh_pull(self) -> None:
-        """Compute the pull, correct the residual until the support is orthogonal to it, and clean rounding."""
+    def _look_at(self, work: Working) -> None:
+        """Take these working columns, with their dual from the integral of the residual."""
+        self.work, self.columns, self.a, self.norms = work, work.rows, work.thresholds, work.norms
+        self.tolerance = self.n * work.tolerance  # of products, which are n times the pulls
+        noise = work.norms * (4 * np.finfo(float).eps * self.y_norm)
+        positive = self.tolerance > 0
+        self.rounding = float(np.divide(noise, self.tolerance, out=np.ones_like(noise), where=positive).min())
+        self.dual = self.columns @ self.integral
+        self.dual /= self.n
+        self.products: np.ndarray = np.empty(self.a.size)
+        self._wait = np.empty(self.a.size)
+        self._nearly_there = self.a * (1 - HIT_TOLERANCE)
+
+    def state(self) -> State:
+        """Return a copy of where the walk stands."""
+        labels, idle = self.work.labels, np.array(sorted(self.idle), dtype=np.int64)
+        return State(
+            self.time, self.residual.copy(), self.integral, self.loss, labels[self.set.indices],
+            self.set.b.copy(), self.set.signs.copy(), labels[idle], np.sign(self.dual[idle]),
+        )  # fmt: skip
+
+    def resume(self, state: State, work: Working, *, is_factor_valid: bool) -> None:
+        """Go on from a state with other working columns, among which are all its active and idle ones.
+
+        Parameters
+        ----------
+        state
+            Of this walk, now or earlier.
+        work
+            The columns to look at from now on.
+        is_factor_valid
+            Whether the state is the present one, so that the factor need not be computed anew.
+        """
+        self.time, self.residual, self.integral = state.time, state.residual.copy(), state.integral
+        self.loss = state.loss
+        self._look_at(work)
+        active, idle = np.searchsorted(work.labels, state.active), np.searchsorted(work.labels, state.idle)
+        if is_factor_valid:
+            self.set.indices[:] = active
+        else:
+            self.set.rebuild(work.rows[active], active, state.b, state.signs)
+        self.idle = set(idle.tolist())
+        self.dual[active] = state.signs * self.a[active]
+        self.dual[idle] = state.idle_signs * self.a[idle]
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Compute the pulls, correct the residual until the support is orthogonal to it, and clean rounding."""
         before = np.inf
+        at = self.set.indices
         for _ in range(REFINEMENTS):
-            np.dot(self.columns, self.residual, out=self.pull)
-            np.divide(self.pull, self.n, out=self.pull)
-            if not self.set.size:
+            np.dot(self.columns, self.residual, out=self.products)
+            if not at.size:
                 break
-            at = self.set.indices
             # What is left here drives the other duals falsely over a long plateau: down to rounding with it.
-            left = float((np.abs(self.pull[at]) / self.tolerance[at]).max())
+            left = float(np.maximum.reduce(np.abs(self.products[at]) / self.tolerance[at]))
             if left <= self.rounding or (left <= GOOD_ENOUGH and left > 0.5 * before):
                 break
             before = left
@@ -85,42 +141,37 @@ class Walk:
             self.residual -= self.set.fit_of(step)
         else:
             raise PrecisionLost
-        self.pull[np.abs(self.pull) <= self.tolerance] = 0.0
-        self.pull[self.set.indices] = 0.0
+        self.products[np.abs(self.products) <= self.tolerance] = 0.0
+        self.products[at] = 0.0
 
-    def next_hits(self) -> tuple[np.ndarray, float] | None:
-        """Return the columns that reach their wall first and after how long; None if nothing moves."""
-        speed, distance, wait = np.abs(self.pull), self._distance, self._wait
+    def next_hit(self) -> float | None:
+        """Return how long it takes until the next column reaches its wall; None if nothing moves."""
+        # Columns at rest divide by zero: callers tell NumPy to accept that, once for all events.
+        wait = self._wait
         if self.positive:
-            np.subtract(self.a, self.dual, out=distance)
-            speed[self.pull < 0] = 0.0
+            np.subtract(self.a, self.dual, out=wait)
+            np.divide(wait, np.maximum(self.products, 0.0), out=wait)
         else:
-            np.multiply(np.copysign(1.0, self.pull, out=distance), self.dual, out=distance)
-            np.subtract(self.a, distance, out=distance)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            np.divide(distance, speed, out=wait)
-        wait[self.set.indices] = np.inf
-        for i in self.idle:
-            wait[i] = np.inf
-        delta = float(wait.min())
-        if not delta > 0:  # zeros, which only rounding beyond a wall makes, or columns at a wall without speed
-            wait[~(distance > 0)] = np.inf
-            delta = float(wait.min())
-        if not delta < np.inf:
-            return None
-        arrived = distance - delta * speed <= self._hit_tolerance
-        arrived &= wait < np.inf
-        return arrived.nonzero()[0], delta
+            np.copysign(self.a, self.products, out=wait)
+            np.subtract(wait, self.dual, out=wait)
+            np.divide(wait, self.products, out=wait)
+        delta = float(np.fmin.reduce(wait))  # a column at rest at its wall is NaN, which fmin passes over
+        if not delta > 0:  # rounding beyond a wall
+            wait[~(wait > 0)] = np.inf
+            delta = float(np.minimum.reduce(wait))
+        return delta * self.n if delta < np.inf else None
 
-    def advance(self, hits: np.ndarray, delta: float) -> None:
-        """Let time pass until the hits have arrived."""
+    def advance(self, delta: float) -> np.ndarray:
+        """Let time pass until the next columns have arrived at their walls, and return these."""
         self.time += delta
-        self.integral += delta * self.residual
-        self.dual += delta * self.pull
-        self.dual[hits] = np.copysign(self.a[hits], self.pull[hits])
-        np.minimum(self.dual, self.a, out=self.dual)
-        if not self.positive:
-            np.maximum(self.dual, -self.a, out=self.dual)
+        self.integral = self.integral + delta * self.residual
+        self.dual += (delta / self.n) * self.products
+        near = self.dual if self.positive else np.abs(self.dual)
+        near = (near >= self._nearly_there).nonzero()[0]
+        arrived = (self._wait[near] < np.inf) & (self.products[near] * self.dual[near] > 0)
+        hits = near[arrived]  # the others rest there or are leaving
+        self.dual[hits] = np.copysign(self.a[hits], self.dual[hits])
+        return hits
 
     def jump(self, hits: np.ndarray) -> bool:
         """Move to the next saddle.
@@ -140,9 +191,9 @@ class Walk:
         PrecisionLost
             If the loss does not fall, which it must.
         """
-        waiting = set(hits.tolist()) | self.idle
-        new: int | None = int(hits[0] if hits.size == 1 else hits[np.abs(self.pull[hits]).argmax()])
-        product = float(self.pull[new]) * self.n
+        waiting = self.idle.union(hits.tolist())
+        new: int | None = int(hits[0] if hits.size == 1 else hits[np.abs(self.products[hits]).argmax()])
+        product = float(self.products[new])
         barred: set[int] = set()
         skipped: set[int] = set()
         while new is not None:
@@ -155,14 +206,14 @@ class Walk:
                 out, blocked = self._move(self.set.step_of_newest(product))
                 waiting |= out
                 barred = barred | blocked if blocked else set()
-            new, product = self._next_entry(waiting - barred - skipped)
+            new, product = self._next_entry(waiting - barred - skipped) if waiting else (None, 0.0)
         loss = float(self.residual @ self.residual)
         if not loss < self.loss:
             raise PrecisionLost
         self.loss = loss
-        self.refresh_pull()
+        self.refresh()
         inactive = waiting | skipped | self._drop_vanished()
-        self.idle = {i for i in inactive if self.pull[i] == 0.0}
+        self.idle = {i for i in inactive if self.products[i] == 0.0}
         return len(self.idle) < len(inactive)
 
     def dependent_on_face(self) -> list[int]:
@@ -180,12 +231,10 @@ class Walk:
 
     def _next_entry(self, waiting: set[int]) -> tuple[int | None, float]:
         """Return the wall coordinate that is pulled hardest along its sign, and its product with the residual."""
-        if not waiting:
-            return None, 0.0
         places = sorted(waiting)
         products = self.columns[places] @ self.residual
         outward = np.where(self.dual[places] > 0, products, -products)
-        outward[outward <= self.n * self.tolerance[places]] = 0.0
+        outward[outward <= self.tolerance[places]] = 0.0
         best = int(outward.argmax())
         return (places[best], float(products[best])) if outward[best] > 0 else (None, 0.0)
 
@@ -197,7 +246,7 @@ class Walk:
             b, signs = self.set.b, self.set.signs
             target = b + step
             wrong = signs * target <= 0
-            if not wrong.any():
+            if not np.logical_or.reduce(wrong):
                 b[:] = target
                 self.residual -= self.set.fit_of(step)
                 return out, blocked

@@ -7,6 +7,7 @@ spread. Dependent columns stay out of the span, so one relation never hides anot
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,30 +40,65 @@ def duplicate_groups(X: Float[np.ndarray, "n d"], up_to_sign: bool = True) -> li
     list
         One tuple a group of `(column, sign)`, the sign relative to the first; zero columns are left out.
     """
+    with np.errstate(over="ignore", invalid="ignore"):
+        sizes = np.sqrt(X.shape[0]) * np.maximum(X.max(axis=0), -X.min(axis=0))
+        return equal_columns(probe(X.shape[0]) @ X, sizes, lambda j: X[:, j], up_to_sign)
+
+
+def probe(n: int) -> Float[np.ndarray, " n"]:
+    """Return the fixed vector whose products with columns tell which may be equal."""
+    return np.cos(np.arange(1.0, n + 1.0))
+
+
+def equal_columns(
+    marks: Float[np.ndarray, " d"],
+    sizes: Float[np.ndarray, " d"],
+    column: Callable[[int], np.ndarray],
+    up_to_sign: bool = True,
+) -> list[tuple[tuple[int, int], ...]]:
+    """Group columns that are equal bit for bit, looking only at those whose marks agree.
+
+    Parameters
+    ----------
+    marks
+        Products of the columns with `probe`.
+    sizes
+        Upper bounds of the norms of the columns.
+    column
+        Returns a column by its number.
+    up_to_sign
+        Whether a column of opposite sign is equal too.
+
+    Returns
+    -------
+    list
+        One tuple a group of `(column, sign)`, the sign relative to the first; zero columns are left out.
+    """
     groups: dict[bytes, list[tuple[int, int]]] = {}
-    for j in _suspects(X):
-        column = X[:, j] + 0.0  # -0.0 becomes 0.0
-        first = column[np.flatnonzero(column)[0]]
-        sign = -1 if up_to_sign and first < 0 else 1
-        groups.setdefault((sign * column + 0.0).tobytes(), []).append((j, sign))
+    for j in _suspects(np.abs(marks), sizes, column):
+        entries = column(j) + 0.0  # -0.0 becomes 0.0
+        support = np.flatnonzero(entries)
+        if not support.size:
+            continue
+        sign = -1 if up_to_sign and entries[support[0]] < 0 else 1
+        groups.setdefault((sign * entries + 0.0).tobytes(), []).append((j, sign))
     return [tuple((j, sign * members[0][1]) for j, sign in members) for members in groups.values() if len(members) > 1]
 
 
-def _suspects(X: Float[np.ndarray, "n d"]) -> list[int]:
-    """Return the non-zero columns, in order, whose product with one fixed vector another column shares."""
-    n = X.shape[0]
-    probe = np.cos(np.arange(1.0, n + 1.0))
-    with np.errstate(over="ignore", invalid="ignore"):
-        marks = np.abs(probe @ X)
-        sizes = np.sqrt(n) * np.maximum(X.max(axis=0), -X.min(axis=0))
-        order = np.argsort(marks, kind="stable")
-        # Equal columns may differ in the rounding of their products, never by more than this.
-        slack = 4 * n * np.finfo(float).eps * np.linalg.norm(probe) * sizes[order]
-        far = np.diff(marks[order]) > np.maximum(slack[1:], slack[:-1])
+def _suspects(
+    marks: Float[np.ndarray, " d"], sizes: Float[np.ndarray, " d"], column: Callable[[int], np.ndarray]
+) -> list[int]:
+    """Return the columns, in order, whose product with the probe another column shares."""
+    n = column(0).size
+    n = column(0).size
+    order = np.argsort(marks, kind="stable")
+    # Equal columns may differ in the rounding of their products, never by more than this.
+    slack = 4 * n * np.finfo(float).eps * np.sqrt(n) * sizes[order]
+    far = np.diff(marks[order]) > np.maximum(slack[1:], slack[:-1])
     shared = np.zeros(order.size, dtype=bool)
     shared[1:] |= ~far
     shared[:-1] |= ~far
-    return [j for j in np.sort(order[shared]).tolist() if X[:, j].any()]
+    return np.sort(order[shared & (sizes[order] > 0)]).tolist()
 
 
 def exact_dependences(X: Float[np.ndarray, "n d"]) -> tuple[list[Dependence], float]:
