@@ -2,14 +2,15 @@
 
 from thalweg.diagonal.certify import certify
 from thalweg.diagonal.checks import checks
+from thalweg.diagonal.columns import Columns
 from thalweg.diagonal.fit import best_held_out, coefficients, fit, saddle
 from thalweg.diagonal.naive import naive_path
 from thalweg.diagonal.order import Spell, activation_order, spells
 from thalweg.diagonal.path import Event, SaddlePath
-from thalweg.diagonal.saddle_path import saddle_path
+from thalweg.diagonal.saddle_path import gram_path, saddle_path
 from thalweg.diagonal.section import section
 
 __all__ = [
-    "Event", "SaddlePath", "Spell", "activation_order", "best_held_out", "certify", "checks", "coefficients",
-    "fit", "naive_path", "saddle", "saddle_path", "section", "spells",
+    "Columns", "Event", "SaddlePath", "Spell", "activation_order", "best_held_out", "certify", "checks", "coefficients",
+    "fit", "gram_path", "naive_path", "saddle", "saddle_path", "section", "spells",
 ]  # fmt: skip

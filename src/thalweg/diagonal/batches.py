@@ -16,12 +16,12 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from thalweg.diagonal.columns import Columns
-from thalweg.diagonal.recorder import Recorder
+from thalweg.diagonal.course import Course
 from thalweg.diagonal.walk import State, Working
 from thalweg.records import Outcome
 
-BATCH = 64
-"""Events between two passes over the data: more make the prediction of the next columns worse."""
+SHORTEST, LONGEST = 16, 96
+"""Events between two passes over the data: few while predictions fail, as at the start, else many."""
 
 BASIS = 16
 """Right-hand sides of a pass: the last integral, the last residual, and the main directions of the others."""
@@ -29,8 +29,11 @@ BASIS = 16
 NEAR_WALL = 1 - 1e-9
 """A column left out whose dual comes this near its threshold may have arrived together with others."""
 
-FEWEST = 192
-"""Working columns beside the active ones, at least."""
+FEWEST, FIRST = 256, 512
+"""Working columns beside those at their walls: at least, and at the start."""
+
+INTRUDERS = 64
+"""Columns that join after a violation, beside those of the first wrong event: later ones follow a false path."""
 
 EXACT_BLOCK = 2048
 """Columns computed exactly at a time."""
@@ -73,48 +76,48 @@ class Candidates:
         return dual if self.positive else np.abs(dual)
 
 
-def first_working(candidates: Candidates, pull: Float[np.ndarray, " d"], size: int) -> Working:
+def first_working(candidates: Candidates, pull: Float[np.ndarray, " d"]) -> Working:
     """Return the working columns of the first batch."""
-    return candidates.working(_soonest(candidates, np.zeros_like(pull), pull, size, np.array([], dtype=np.int64)))
+    return candidates.working(_soonest(candidates, np.zeros_like(pull), pull, FIRST, np.array([], dtype=np.int64)))
 
 
-def follow(recorder: Recorder, candidates: Candidates, verify: bool) -> Outcome:
+def follow(course: Course, candidates: Candidates, verify: bool) -> Outcome:
     """Walk to a minimiser or to a limit, one batch after another.
 
     Parameters
     ----------
-    recorder
+    course
         At the zero saddle, with the working columns of `first_working`.
     candidates
         All columns.
     verify
-        Whether every batch is checked against all columns; without, columns that come first may be missed.
+        Whether every event of a batch is checked against all columns, or only the last one.
 
     Returns
     -------
     Outcome
         How the path ended.
     """
-    walk = recorder.walk
-    size = max(FEWEST, walk.work.labels.size)
+    walk = course.walk
+    size, length = FIRST, SHORTEST
     while True:
-        states, outcome = _batch(recorder)
-        first = len(recorder.saddles) - len(states)
+        states, outcome = _batch(course, length)
+        first = len(course.saddles) - len(states)
         integrals = [state.integral for state in states[1:]]
-        if recorder.max_time is not None and outcome is Outcome.STOPPED_ON_REQUEST and _stopped_by_time(recorder):
+        if course.max_time is not None and outcome is Outcome.STOPPED_ON_REQUEST and _stopped_by_time(course):
             # Nothing in the working set moves up to max_time: what is left out must not either.
-            integrals.append(walk.integral + (recorder.max_time - walk.time) * walk.residual)
-        view = _look(candidates, integrals or [walk.integral], walk.residual)
-        if verify and integrals:
-            wrong, intruders = _first_violation(candidates, view, walk.work.labels)
+            integrals.append(walk.integral + (course.max_time - walk.time) * walk.residual)
+        view = _look(candidates, (integrals if verify else integrals[-1:]) or [walk.integral], walk.residual)
+        if integrals:
+            wrong, intruders = _first_violation(candidates, view, np.array(integrals), walk.work.labels)
             if wrong is not None:
-                recorder.forget_after(first + wrong)
-                size = int(1.5 * size)
+                course.forget_after(first + wrong)
+                size, length = int(1.5 * size), max(SHORTEST, length // 2)
                 walk.resume(
                     states[wrong], candidates.extended(walk.work, intruders), is_factor_valid=wrong + 1 == len(states)
                 )
                 continue
-            size = max(FEWEST, int(0.95 * size))
+            size, length = max(FEWEST, int(0.9 * size)), min(LONGEST, 2 * length)
         dual, pull = view.dual, view.pull
         if outcome in (Outcome.CONVERGED, Outcome.NOTHING_TO_LEARN):
             pull = candidates.columns.products(walk.residual) / walk.n
@@ -128,30 +131,29 @@ def follow(recorder: Recorder, candidates: Candidates, verify: bool) -> Outcome:
         walk.resume(states[-1], candidates.working(labels), is_factor_valid=True)
 
 
-def _batch(recorder: Recorder) -> tuple[list[State], Outcome | None]:
-    """Take up to BATCH events; return the state before and after each, and why there are no more."""
-    states = [recorder.walk.state()]
-    for _ in range(BATCH):
-        outcome = recorder.step()
+def _batch(course: Course, length: int) -> tuple[list[State], Outcome | None]:
+    """Take up to `length` events; return the state before and after each, and why there are no more."""
+    states = [course.walk.state()]
+    for _ in range(length):
+        outcome = course.step()
         if outcome is not None:
             return states, outcome
-        states.append(recorder.walk.state())
+        states.append(course.walk.state())
     return states, None
 
 
-def _stopped_by_time(recorder: Recorder) -> bool:
-    return recorder.max_saddles is None or len(recorder.saddles) <= recorder.max_saddles
+def _stopped_by_time(course: Course) -> bool:
+    return course.max_saddles is None or len(course.saddles) <= course.max_saddles
 
 
 @dataclass(frozen=True, eq=False)
 class _View:
     """What one pass over the data tells of all duals in a batch.
 
-    `integrals (b, n)`; `products (d, q)` with a basis of n-vectors; `coordinates (q, b)` of the integrals in it;
+    `products (d, q)` with a basis of n-vectors; `coordinates (q, b)` of the integrals in it;
     `slack`: what the bound misses at most, in units of the column norm; `dual`, `pull (d,)` at the end of the batch.
     """
 
-    integrals: Float[np.ndarray, "b n"]
     products: np.ndarray
     coordinates: np.ndarray
     slack: float
@@ -177,7 +179,6 @@ def _look(candidates: Candidates, integrals: list[np.ndarray], residual: Float[n
     slack = float((missed + rounding).max()) / n
     products = raw / raw.dtype.type(n)
     return _View(
-        T,
         products,
         np.asfortranarray(coordinates.T.astype(products.dtype)),
         slack,
@@ -187,19 +188,22 @@ def _look(candidates: Candidates, integrals: list[np.ndarray], residual: Float[n
 
 
 def _first_violation(
-    candidates: Candidates, view: _View, working: Int[np.ndarray, " w"]
+    candidates: Candidates, view: _View, integrals: Float[np.ndarray, "b n"], working: Int[np.ndarray, " w"]
 ) -> tuple[int | None, Int[np.ndarray, " k"]]:
     """Return the first event of the batch that a column left out would have preceded, and such columns."""
     doubtful = np.setdiff1d(_doubtful(candidates, view), working)
-    exact = np.empty((doubtful.size, len(view.integrals)))
+    exact = np.empty((doubtful.size, len(integrals)))
     for start in range(0, doubtful.size, EXACT_BLOCK):
         block = slice(start, start + EXACT_BLOCK)
-        exact[block] = candidates.columns.take(doubtful[block]) @ view.integrals.T / view.integrals.shape[1]
+        exact[block] = candidates.columns.take(doubtful[block]) @ integrals.T / integrals.shape[1]
     arrived = candidates.outward(exact) >= NEAR_WALL * candidates.thresholds[doubtful, None]
     events = arrived.any(axis=0)
     if not events.any():
         return None, doubtful[:0]
-    return int(events.argmax()), doubtful[arrived.any(axis=1)]
+    first = int(events.argmax())
+    arrival = np.where(arrived.any(axis=1), arrived.argmax(axis=1), arrived.shape[1])
+    soonest = np.argsort(arrival, kind="stable")[: (arrival == first).sum() + INTRUDERS]
+    return first, doubtful[soonest[arrival[soonest] < arrived.shape[1]]]
 
 
 def _doubtful(candidates: Candidates, view: _View) -> Int[np.ndarray, " k"]:
@@ -221,15 +225,25 @@ def _soonest(
     size: int,
     always: Int[np.ndarray, " k"],
 ) -> Int[np.ndarray, " w"]:
-    """Return the columns predicted to reach their walls next, and those that are there."""
-    towards = np.maximum(pull, 0) if candidates.positive else np.abs(pull)
-    left = candidates.thresholds - (dual if candidates.positive else np.sign(pull) * dual)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        wait = np.where(candidates.eligible & (towards > 0), left / towards, np.inf)
-        still = np.where(candidates.eligible, 1 - candidates.outward(dual) / candidates.thresholds, np.inf)
-    chosen = [always]
-    for order, share in ((wait, 0.75), (still, 0.25)):
-        wanted = min(int(share * size), order.size - 1)
-        best = np.argpartition(order, wanted)[:wanted]
-        chosen.append(best[order[best] < np.inf])
-    return np.unique(np.concatenate(chosen))
+    """Return the columns that may reach their walls next, as many as `size`, and those that are there."""
+    norms, eligible = candidates.columns.norms, candidates.eligible
+    per_norm = np.divide(pull, norms, out=np.zeros(norms.size), where=eligible)
+    # The pulls change with every jump, by about their usual size: that much any column may come to be pulled.
+    wait = _wait(candidates, dual, pull, norms * np.sqrt(np.mean(per_norm**2)))
+    wait[always] = np.inf
+    wanted = min(size, wait.size - 1)
+    best = np.argpartition(wait, wanted)[: wanted + 1]
+    # The very next one as things stand is among them, so that every batch gets on.
+    wait_unchanged = _wait(candidates, dual, pull, np.zeros(norms.size))
+    wait_unchanged[always] = np.inf
+    return np.union1d(always, np.append(best[wait[best] < np.inf], wait_unchanged.argmin()))
+
+
+def _wait(candidates: Candidates, dual: np.ndarray, pull: np.ndarray, change: np.ndarray) -> np.ndarray:
+    """Return how long each column takes to a wall if its pull changes by so much in its favour."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        wait = (candidates.thresholds - dual) / (np.maximum(pull, 0) + change)
+        if not candidates.positive:
+            wait = np.fmin(wait, (candidates.thresholds + dual) / (np.maximum(-pull, 0) + change))
+    wait[~(candidates.eligible & (wait >= 0))] = np.inf
+    return wait

@@ -13,7 +13,7 @@ import numpy as np
 import psutil
 from jaxtyping import Float
 
-from thalweg.numerics.validation import require_finite
+from thalweg.numerics.validation import list_some
 from thalweg.records import InputError
 
 BLOCK_BYTES = 1 << 26
@@ -99,7 +99,8 @@ class Columns:
 
     def rows_of(self, block: slice) -> Float[np.ndarray, "m d"]:
         """Return some rows of all columns, in float64."""
-        part = self.data.tocsr()[block].toarray() if self.is_sparse else np.array(self.data[block], dtype=np.float64)
+        part = self.data[block].toarray() if self.is_sparse else self.data[block]
+        part = np.array(part, dtype=np.float64)
         if self.center is not None:
             part -= self.center
         if self.scale is not None:
@@ -136,13 +137,26 @@ class Columns:
         return self.norms + 2 * weight * mean
 
     def require_finite(self) -> None:
-        """Refuse NaN and infinities; names the first column in which they are."""
-        for j in np.flatnonzero(~np.isfinite(self.norms)):  # or squares that overflow
-            require_finite(self.take(np.array([j])).T, f"X[:, {j}]")
+        """Refuse NaN and infinities.
+
+        Raises
+        ------
+        InputError
+            If an entry is not finite; names the first such rows and columns, counted from 0.
+        """
+        bad = np.flatnonzero(~np.isfinite(self.norms))  # or their squares overflow
+        entries = self.take(bad)
+        places = np.argwhere(~np.isfinite(entries))
+        if places.size:
+            columns = list_some(dict.fromkeys(bad[places[:, 0]].tolist()))
+            rows = list_some(dict.fromkeys(np.sort(places[:, 1]).tolist()))
+            raise InputError("array_not_finite", name="X", count=len(places), rows=rows, columns=columns)
 
     def _sparse_norms(self) -> Float[np.ndarray, " d"]:
         weights = np.ones(self.shape[0]) if self.rows is None else self.rows**2
-        squares = np.asarray(self.data.power(2).T @ weights)
+        squares = np.empty(self.shape[1])
+        for block in self._blocks():
+            squares[block] = self.data[:, block].astype(np.float64).power(2).T @ weights
         if self.center is not None:
             squares += self.center * (self.center * weights.sum() - 2 * np.asarray(self.data.T @ weights))
         norms = np.sqrt(np.maximum(squares, 0.0))

@@ -28,6 +28,9 @@ GRAM_OPERATIONS = 1e8
 RANK = 1e-14
 """Pivots of a Gram matrix below this share of its largest entry are rounding."""
 
+CONTRADICTION = 1e-6
+"""Products that differ by this share from those of any data are not products of data, whatever rounding they carry."""
+
 
 @dataclass(frozen=True, eq=False)
 class Compressed:
@@ -102,7 +105,9 @@ def from_gram(
     X = np.empty((rank, sizes.size))
     X[:, pivots] = triangle
     X *= unit
-    if not np.allclose(X.T @ target, products, rtol=0, atol=1e-6 * max(np.abs(products).max(initial=0.0), 1e-300)):
+    seen = np.column_stack([X.T @ X / np.outer(unit, unit), X.T @ target / unit])
+    given = np.column_stack([gram / np.outer(unit, unit), products / unit])
+    if not (np.abs(seen - given).max(axis=0) <= CONTRADICTION * np.maximum(np.abs(given).max(axis=0), 1e-300)).all():
         raise np.linalg.LinAlgError
     scale = np.sqrt(max(rank, 1) / rows)
     return Compressed(scale * X, scale * target, max(target_square - float(target @ target), 0.0) / (2 * rows))

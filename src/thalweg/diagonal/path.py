@@ -62,7 +62,7 @@ class SaddlePath:
     duplicates : list
         Groups of equal columns up to sign, between which the coefficient was split equally.
     algorithm : str
-        "plain", "updated factor", "verified batches" or "working set, not verified".
+        "plain", "updated factor", "verified batches" or "batches checked at their ends".
     """
 
     times: Float[np.ndarray, " m"]

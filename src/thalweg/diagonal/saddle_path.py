@@ -20,7 +20,7 @@ from thalweg.diagonal.compression import compress, from_gram, is_tall
 from thalweg.diagonal.merging import Merged, merge_duplicates
 from thalweg.diagonal.naive import PULL_TOLERANCE, naive_path, pull_tolerance, refuse_bad_options
 from thalweg.diagonal.path import SaddlePath, assemble
-from thalweg.diagonal.recorder import Recorder
+from thalweg.diagonal.course import Course
 from thalweg.diagonal.walk import PrecisionLost, Walk, Working
 from thalweg.numerics.validation import real_array
 from thalweg.records import InputError, Outcome
@@ -66,8 +66,9 @@ def saddle_path(
     tol
         Relative size below which pulls and residuals are zero.
     verify
-        Whether events found on a working set are proved against all columns. Without, a column that should have
-        come first may be missed; the path says so (`algorithm`).
+        Whether every event found on a working set is proved against all columns. Without, only the last event of
+        each batch is: a column that reaches its wall and leaves it in between is missed. The path says so
+        (`algorithm`).
     tie_break
         Coefficients of dependent columns: "support" keeps the first that explain the fit, "entropy" takes
         the split that the flow approaches. Times, losses and fits are the same.
@@ -230,17 +231,17 @@ class _Task:
             self.columns.data.T if kept.size == self.exponents.size else self.columns.take(kept)
         )
         work = Working(rows, kept, self.exponents[kept], self.columns.norms[kept], tolerance[kept])
-        recorder = self._recorder(work)
+        course = self._recorder(work)
         outcome = None
         try:
             with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
                 while outcome is None:
-                    outcome = recorder.step()
+                    outcome = course.step()
         except (PrecisionLost, np.linalg.LinAlgError):
             return self.plainly()
-        if self.tie_break == "entropy" and recorder.skipped:
+        if self.tie_break == "entropy" and course.skipped:
             return self.plainly()
-        return self._path(recorder, outcome, "updated factor")
+        return self._path(course, outcome, "updated factor")
 
     def solve_in_batches(self, verify: bool) -> SaddlePath:
         """Walk on a working set that is verified against all columns."""
@@ -250,16 +251,16 @@ class _Task:
         eligible = columns.norms > 0
         eligible[np.setdiff1d(np.arange(eligible.size), self.merged.kept)] = False
         candidates = batches.Candidates(columns, self.exponents, tolerance, eligible, self.positive)
-        recorder = self._recorder(batches.first_working(candidates, pull, n))
+        course = self._recorder(batches.first_working(candidates, pull))
         try:
             with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-                outcome = batches.follow(recorder, candidates, verify)
+                outcome = batches.follow(course, candidates, verify)
         except (PrecisionLost, np.linalg.LinAlgError):
             outcome = Outcome.PRECISION_LOST
-        inexact = outcome is Outcome.PRECISION_LOST or (self.tie_break == "entropy" and recorder.skipped)
+        inexact = outcome is Outcome.PRECISION_LOST or (self.tie_break == "entropy" and course.skipped)
         if inexact and n * eligible.size <= PLAIN_ENTRIES:
             return self.plainly()
-        return self._path(recorder, outcome, "verified batches" if verify else "working set, not verified")
+        return self._path(course, outcome, "verified batches" if verify else "batches checked at their ends")
 
     def plainly(self) -> SaddlePath:
         """Compute the path by the plain algorithm."""
@@ -280,8 +281,8 @@ class _Task:
         ended = Outcome.CONVERGED if path.outcome is Outcome.INTERPOLATED and left else path.outcome
         return replace(path, losses=losses, outcome=ended)
 
-    def _recorder(self, work: Working) -> Recorder:
-        return Recorder(
+    def _recorder(self, work: Working) -> Course:
+        return Course(
             Walk(work, self.y, self.positive),
             constant_loss=self.constant,
             negligible_loss=self.negligible_loss,
@@ -289,16 +290,16 @@ class _Task:
             max_time=self.max_time,
         )
 
-    def _path(self, recorder: Recorder, outcome: Outcome, algorithm: str) -> SaddlePath:
+    def _path(self, course: Course, outcome: Outcome, algorithm: str) -> SaddlePath:
         return assemble(
-            recorder.saddles,
+            course.saddles,
             outcome,
             self.merged,
             self.columns,
             self.exponents,
             algorithm=algorithm,
-            departure=recorder.departure,
-            rank_skipped=recorder.skipped,
-            smallest_pivot=recorder.walk.smallest_pivot,
-            simultaneous=recorder.simultaneous,
+            departure=course.departure,
+            rank_skipped=course.skipped,
+            smallest_pivot=course.walk.smallest_pivot,
+            simultaneous=course.simultaneous,
         )

@@ -7,7 +7,7 @@ from thalweg.diagonal.walk import Walk
 from thalweg.records import Outcome
 
 
-class Recorder:
+class Course:
     """A walk that keeps its saddles.
 
     Parameters
