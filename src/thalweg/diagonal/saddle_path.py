@@ -17,10 +17,10 @@ from jaxtyping import Float
 from thalweg.diagonal import batches
 from thalweg.diagonal.columns import Columns
 from thalweg.diagonal.compression import compress, from_gram, is_tall
+from thalweg.diagonal.course import Course
 from thalweg.diagonal.merging import Merged, merge_duplicates
 from thalweg.diagonal.naive import PULL_TOLERANCE, naive_path, pull_tolerance, refuse_bad_options
 from thalweg.diagonal.path import SaddlePath, assemble
-from thalweg.diagonal.course import Course
 from thalweg.diagonal.walk import PrecisionLost, Walk, Working
 from thalweg.numerics.validation import real_array
 from thalweg.records import InputError, Outcome
@@ -231,7 +231,7 @@ class _Task:
             self.columns.data.T if kept.size == self.exponents.size else self.columns.take(kept)
         )
         work = Working(rows, kept, self.exponents[kept], self.columns.norms[kept], tolerance[kept])
-        course = self._recorder(work)
+        course = self._course(work)
         outcome = None
         try:
             with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -251,7 +251,7 @@ class _Task:
         eligible = columns.norms > 0
         eligible[np.setdiff1d(np.arange(eligible.size), self.merged.kept)] = False
         candidates = batches.Candidates(columns, self.exponents, tolerance, eligible, self.positive)
-        course = self._recorder(batches.first_working(candidates, pull))
+        course = self._course(batches.first_working(candidates, pull))
         try:
             with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
                 outcome = batches.follow(course, candidates, verify)
@@ -281,7 +281,7 @@ class _Task:
         ended = Outcome.CONVERGED if path.outcome is Outcome.INTERPOLATED and left else path.outcome
         return replace(path, losses=losses, outcome=ended)
 
-    def _recorder(self, work: Working) -> Course:
+    def _course(self, work: Working) -> Course:
         return Course(
             Walk(work, self.y, self.positive),
             constant_loss=self.constant,
