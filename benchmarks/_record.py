@@ -16,9 +16,10 @@ RESULTS = Path(__file__).parent / "results"
 LIBRARIES = ("thalweg", "numpy", "scipy", "scikit-learn", "pandas", "plotly")
 
 
-def seconds_of(work: Callable[[], object], repeats: int) -> list[float]:
-    """Time `work` after one warm-up."""
-    work()
+def seconds_of(work: Callable[[], object], repeats: int, *, warm_up: bool = True) -> list[float]:
+    """Time `work`, after one run that is not counted."""
+    if warm_up:
+        work()
     taken = []
     for _ in range(repeats):
         started = time.perf_counter()
@@ -35,7 +36,7 @@ def summary(taken: list[float]) -> dict[str, float]:
 def keep(name: str, results: object) -> None:
     """Write the results with what they were measured on, and print them."""
     document = {
-        "command": f"python benchmarks/{Path(sys.argv[0]).name}",
+        "command": " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
         "machine": {
             "processors": os.cpu_count(),
             "processor": platform.machine(),

@@ -6,8 +6,6 @@ appended without moving anything and BLAS solves with it in place, and dense, so
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.linalg import qr_delete  # pyright: ignore[reportAttributeAccessIssue]  (compiled, without stubs)
@@ -21,12 +19,6 @@ nearly equal numbers they would be lost."""
 
 SMALL_TAIL = 100
 """Up to this size the changed part of the factor is computed anew, which is faster than rotating it."""
-
-
-@lru_cache(maxsize=4)
-def _packed_entries(capacity: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return column and row of every packed entry, column by column."""
-    return np.tril_indices(capacity)
 
 
 class ActiveSet:
@@ -107,9 +99,10 @@ class ActiveSet:
             p = self.size
             if k < p - 1:
                 self._remove_from_factor(k)
-                self._columns[:, k : p - 1] = self._columns[:, k + 1 : p].copy()
+                n, flat = self._columns.shape[0], self._columns.ravel(order="A")  # a view: one column after another
+                flat[k * n : (p - 1) * n] = flat[(k + 1) * n : p * n]
                 for array in (self._indices, self._b, self._signs):
-                    array[k : p - 1] = array[k + 1 : p].copy()
+                    array[k : p - 1] = array[k + 1 : p]
             self.size = p - 1
 
     def rebuild(
@@ -125,9 +118,7 @@ class ActiveSet:
             self._grow()
         self._columns[:, :p] = rows.T
         self._dense[:p, :p] = np.linalg.cholesky(rows @ rows.T).T
-        places, of_rows = _packed_entries(self._b.size)
-        entries = slice(0, p * (p + 1) // 2)
-        self._packed[entries] = self._dense[of_rows[entries], places[entries]]
+        self._pack(0, p)
         self._indices[:p], self._b[:p], self._signs[:p] = indices, b, signs
         self.size = p
 
@@ -158,9 +149,14 @@ class ActiveSet:
             shorter = shorter[:-1] * np.where(np.diag(shorter) < 0, -1.0, 1.0)[:, None]
         R[:k, k : p - 1] = R[:k, k + 1 : p].copy()
         R[k : p - 1, k : p - 1] = shorter
-        part = slice(k * (k + 1) // 2, p * (p - 1) // 2)
-        places, rows = _packed_entries(self._b.size)
-        self._packed[part] = R[rows[part], places[part]]
+        self._pack(k, p - 1)
+
+    def _pack(self, first: int, last: int) -> None:
+        """Copy these columns of the dense factor to the packed one."""
+        start = first * (first + 1) // 2
+        for j in range(first, last):
+            self._packed[start : start + j + 1] = self._dense[: j + 1, j]
+            start += j + 1
 
     def _grow(self) -> None:
         capacity, p = 2 * self._b.size, self.size

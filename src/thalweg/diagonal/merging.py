@@ -48,7 +48,7 @@ class Merged:
             place = np.arange(entry.size) - np.repeat(np.cumsum(copies[indices]) - copies[indices], copies[indices])
             indices = members[first[indices[entry]] + place]
             saddles, values = saddles[entry], values[entry] * self.sign[indices] * self.share[indices]
-        order = np.lexsort((indices, saddles))
+        order = np.argsort(saddles * self.source.size + indices)
         return saddles[order], indices[order], values[order]
 
 
