@@ -2,7 +2,8 @@
 
 Each estimator computes a path and keeps one of its saddles (`selection.choose`). `path_` holds the whole path in
 prepared units (centred; scaled if asked), `coef_` and `intercept_` the chosen saddle in the units of the data. A weight
-of a row counts as repetitions of it: weight 2 is the row twice.
+of a row counts as repetitions of it: weight 2 is the row twice. As scikit-learn has it, `__init__` takes anything and
+`fit` looks at it; so the parameters have their types in the docstrings.
 """
 
 from __future__ import annotations
@@ -160,21 +161,21 @@ class SaddlePathRegressor(RegressorMixin, PathEstimator):
 
     def __init__(
         self,
-        stop: str = "min_l1",
+        stop="min_l1",
         *,
-        time: float | None = None,
-        n_active: int | None = None,
-        noise_variance: float | None = None,
-        gamma: float = 1.0,
-        fit_intercept: bool = True,
-        standardize: bool = False,
-        positive: bool = False,
-        init_exponents: np.ndarray | None = None,
-        loss: str = "squared",
-        max_saddles: int | None = None,
-        max_time: float | None = None,
-        tol: float = PULL_TOLERANCE,
-    ) -> None:
+        time=None,
+        n_active=None,
+        noise_variance=None,
+        gamma=1.0,
+        fit_intercept=True,
+        standardize=False,
+        positive=False,
+        init_exponents=None,
+        loss="squared",
+        max_saddles=None,
+        max_time=None,
+        tol=PULL_TOLERANCE,
+    ):
         self.stop = stop
         self.time = time
         self.n_active = n_active
@@ -254,17 +255,17 @@ class SaddlePathRegressorCV(RegressorMixin, PathEstimator):
     def __init__(
         self,
         *,
-        cv: Any = 5,
-        rule: str = "min",
-        fit_intercept: bool = True,
-        standardize: bool = False,
-        positive: bool = False,
-        init_exponents: np.ndarray | None = None,
-        max_saddles: int | None = None,
-        max_time: float | None = None,
-        tol: float = PULL_TOLERANCE,
-        n_jobs: int | None = None,
-    ) -> None:
+        cv=5,
+        rule="min",
+        fit_intercept=True,
+        standardize=False,
+        positive=False,
+        init_exponents=None,
+        max_saddles=None,
+        max_time=None,
+        tol=PULL_TOLERANCE,
+        n_jobs=None,
+    ):
         self.cv = cv
         self.rule = rule
         self.fit_intercept = fit_intercept

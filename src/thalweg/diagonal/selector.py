@@ -42,19 +42,19 @@ class SaddlePathSelector(SelectorMixin, PathEstimator):
 
     def __init__(
         self,
-        n_features_to_select: int | None = None,
+        n_features_to_select=None,
         *,
-        rule: str = "1se",
-        cv: Any = 5,
-        fit_intercept: bool = True,
-        standardize: bool = False,
-        positive: bool = False,
-        init_exponents: np.ndarray | None = None,
-        max_saddles: int | None = None,
-        max_time: float | None = None,
-        tol: float = PULL_TOLERANCE,
-        n_jobs: int | None = None,
-    ) -> None:
+        rule="1se",
+        cv=5,
+        fit_intercept=True,
+        standardize=False,
+        positive=False,
+        init_exponents=None,
+        max_saddles=None,
+        max_time=None,
+        tol=PULL_TOLERANCE,
+        n_jobs=None,
+    ):
         self.n_features_to_select = n_features_to_select
         self.rule = rule
         self.cv = cv
