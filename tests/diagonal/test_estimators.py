@@ -10,15 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog, nnls
 from sklearn.base import clone
-from sklearn.datasets import load_diabetes
-from sklearn.linear_model import LinearRegression
+from sklearn.datasets import load_diabetes, load_iris
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV, KFold, TimeSeriesSplit
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 from tests.problems import DIABETES_LOSSES, DIABETES_TIMES
 from thalweg.diagonal import (
+    SaddlePathClassifier,
     SaddlePathRegressor,
     SaddlePathRegressorCV,
     SaddlePathSelector,
@@ -44,6 +46,9 @@ ALL = (
     SaddlePathRegressor("cp"),
     SaddlePathRegressorCV(),
     SaddlePathRegressorCV(cv=3, rule="1se", standardize=True),
+    SaddlePathClassifier(),
+    SaddlePathClassifier("bic", smoothing=0.01, standardize=True),
+    SaddlePathClassifier("n_active", n_active=2),
     SaddlePathSelector(),
     SaddlePathSelector(2),
     SaddlePathSelector(rule="bic"),
@@ -199,6 +204,123 @@ def test_unusable_weights_are_refused():
     for weights in (np.zeros(40), -np.ones(40), np.ones(39)):
         with pytest.raises(ValueError, match="weight|sample_weight"):
             SaddlePathRegressor().fit(X, y, sample_weight=weights)
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+def test_poisson_and_huber_end_where_their_pulls_vanish(intercept):
+    rng = np.random.default_rng(12)
+    X = rng.standard_normal((60, 4)) + 1
+    counts = rng.poisson(np.exp(0.5 * X[:, 0] - 0.3 * X[:, 2]))
+    found = SaddlePathRegressor(loss="poisson", fit_intercept=intercept, standardize=True).fit(X, counts)
+    left = counts - found.predict(X)
+    assert X.T @ left == pytest.approx(np.zeros(4), abs=1e-8) and (found.predict(X) > 0).all()
+    y = X[:, 0] + rng.standard_cauchy(60)
+    robust = SaddlePathRegressor(loss="huber", huber_delta=1.0, fit_intercept=intercept).fit(X, y)
+    clipped = np.clip(y - robust.predict(X), -1, 1)
+    assert X.T @ clipped == pytest.approx(np.zeros(4), abs=1e-8)
+    if intercept:
+        assert left.sum() == pytest.approx(0, abs=1e-8) and clipped.sum() == pytest.approx(0, abs=1e-8)
+
+
+def test_the_criteria_of_counts_are_those_of_the_poisson_likelihood():
+    from scipy.stats import poisson
+
+    rng = np.random.default_rng(13)
+    X = rng.standard_normal((60, 4))
+    counts = rng.poisson(np.exp(0.5 * X[:, 0]))
+    whole = SaddlePathRegressor(loss="poisson").fit(X, counts)
+    table = information_criteria(whole.path_, 60, loss="poisson")
+    times = [0.0, *whole.jump_times_]
+    fits = [SaddlePathRegressor("time", time=t * (1 + 1e-9), loss="poisson").fit(X, counts) for t in times]
+    minus_twice = [-2 * poisson.logpmf(counts, fit.predict(X)).sum() for fit in fits]
+    assert np.diff(table.deviance) == pytest.approx(np.diff(minus_twice))
+    assert SaddlePathRegressor("bic", loss="poisson").fit(X, counts).saddle_ == np.argmin(table.bic)
+    for rule, loss in (("cp", "poisson"), ("bic", "huber")):
+        with pytest.raises(InputError, match="stop"):
+            SaddlePathRegressor(rule, loss=loss, huber_delta=1.0).fit(X, counts)
+
+
+# ---- classifier ----
+
+
+def labelled(seed, n=80, d=4):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, d)) * np.array([1.0, 2.0, 0.5, 1.0])[:d] + 1
+    return X, np.where(rng.random(n) < 1 / (1 + np.exp(-X[:, 0] + 0.7 * X[:, 1])), "yes", "no")
+
+
+def test_the_golden_logistic_path():
+    rng = np.random.default_rng(7)
+    X = rng.integers(-2, 3, (40, 4)).astype(float)
+    p = 1 / (1 + np.exp(-X @ (1, -0.7, 0, 0.3)))
+    y = np.where(rng.random(40) < p, 1, -1)
+    found = SaddlePathClassifier(fit_intercept=False).fit(X, y)
+    assert found.jump_times_ == pytest.approx((2.7586206897, 4.7665243875, 24.4041646069, 61.7077337969))
+    assert found.coef_[0] == pytest.approx((1.2557059001, -0.6986942133, 0.1363589579, 0.0532974732), abs=1e-9)
+    assert found.intercept_.tolist() == [0.0] and found.smoothing_ == (0.0, 0.0)
+    two = SaddlePathClassifier("n_active", n_active=2, fit_intercept=False).fit(X, y)
+    assert two.coef_[0] == pytest.approx((1.2434794302, -0.6831739853, 0, 0), abs=1e-9)
+
+
+@pytest.mark.parametrize("standardize", [True, False])
+def test_the_end_is_the_logistic_regression_without_penalty(standardize):
+    X, y = labelled(14)
+    weights = np.random.default_rng(14).uniform(0, 2, y.size)
+    ours = SaddlePathClassifier(standardize=standardize).fit(X, y, sample_weight=weights)
+    theirs = LogisticRegression(C=np.inf, tol=1e-12, max_iter=1000).fit(X, y, sample_weight=weights)
+    assert ours.classes_.tolist() == ["no", "yes"]
+    assert ours.coef_ == pytest.approx(theirs.coef_, abs=1e-5)
+    assert ours.intercept_ == pytest.approx(theirs.intercept_, abs=1e-5)
+    assert ours.predict_proba(X) == pytest.approx(theirs.predict_proba(X), abs=1e-5)
+
+
+def test_before_the_first_feature_the_odds_are_those_of_the_classes():
+    X, y = labelled(15)
+    share = (y == "yes").mean()
+    found = SaddlePathClassifier("n_active", n_active=0).fit(X, y)
+    assert found.predict_proba(X)[:, 1] == pytest.approx(np.full(80, share))
+    assert not found.coef_.any() and found.active_.size == 0
+
+
+def test_the_criteria_of_labels_are_those_of_the_logistic_likelihood():
+    X, y = labelled(16)
+    whole = SaddlePathClassifier().fit(X, y)
+    table = information_criteria(whole.path_, 80, loss="logistic")
+    at_end = -2 * np.log(whole.predict_proba(X)[np.arange(80), (y == "yes").astype(int)]).sum()
+    assert table.deviance[-1] == pytest.approx(at_end)
+    assert SaddlePathClassifier("aic").fit(X, y).saddle_ == np.argmin(table.aic)
+    with pytest.raises(InputError, match="stop"):
+        SaddlePathClassifier("cp").fit(X, y)
+
+
+def test_separated_labels_are_smoothed_and_it_is_said():
+    X, _ = labelled(17)
+    y = X[:, 1] > 1
+    plain = SaddlePathClassifier(smoothing=0).fit(X, y)
+    assert plain.outcome_ is Outcome.NO_MINIMISER and plain.saddle_ == 0 and plain.smoothing_ == (0, 0)
+    smoothed = SaddlePathClassifier().fit(X, y)
+    assert smoothed.smoothing_ == pytest.approx((1 / ((~y).sum() + 2), 1 / (y.sum() + 2)))
+    assert smoothed.outcome_ is Outcome.CONVERGED and smoothed.score(X, y) > 0.95
+    # At the minimiser the mean probability is that of the smoothed labels.
+    below, above = smoothed.smoothing_
+    assert smoothed.predict_proba(X)[:, 1].mean() == pytest.approx(np.where(y, 1 - above, below).mean())
+
+
+def test_more_classes_go_one_against_the_rest():
+    X, y = load_iris(return_X_y=True)
+    with pytest.raises(InputError, match="Only binary classification is supported"):
+        SaddlePathClassifier().fit(X, y)
+    model = make_pipeline(StandardScaler(), OneVsRestClassifier(SaddlePathClassifier("bic"))).fit(X, y)
+    assert model.score(X, y) > 0.9 and model.predict_proba(X).sum(axis=1) == pytest.approx(np.ones(150))
+
+
+def test_one_class_and_bad_smoothing_are_refused():
+    X, y = labelled(18)
+    with pytest.raises(InputError, match="only one class"):
+        SaddlePathClassifier().fit(X, y, sample_weight=y == "yes")
+    for smoothing in (0.5, -0.1, "much"):
+        with pytest.raises(InputError, match="smoothing"):
+            SaddlePathClassifier(smoothing=smoothing).fit(X, y)
 
 
 # ---- cross-validation ----

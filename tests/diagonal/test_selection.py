@@ -275,7 +275,7 @@ def test_equal_weights_of_any_size_are_no_weights():
     plain, weighted = (
         prepare(X, y, fit_intercept=True, standardize=True, sample_weight=w) for w in (None, np.full(20, 7.3))
     )
-    assert weighted.X == pytest.approx(plain.X, abs=1e-14) and weighted.target_norm == pytest.approx(plain.target_norm)
+    assert pytest.approx(plain.X, abs=1e-14) == weighted.X and weighted.target_norm == pytest.approx(plain.target_norm)
 
 
 # ---- criteria ----

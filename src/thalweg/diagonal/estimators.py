@@ -20,6 +20,7 @@ from sklearn.utils.validation import (
 )
 
 from thalweg.diagonal.cross_validation import RULES, cross_validate
+from thalweg.diagonal.losses import LOSSES
 from thalweg.diagonal.naive import PULL_TOLERANCE
 from thalweg.diagonal.path import SaddlePath
 from thalweg.diagonal.prepare import Prepared, prepare
@@ -32,6 +33,7 @@ from thalweg.diagonal.selection import (
     least_squares_variance,
     require_rule,
 )
+from thalweg.diagonal.smooth_path import smooth_path
 from thalweg.records import InputError
 
 
@@ -74,7 +76,6 @@ class PathEstimator(BaseEstimator):
         self,
         path: SaddlePath,
         rows: float,
-        options: dict[str, Any],
         noise_variance: float | None = None,
         loss: str = "squared",
     ) -> int:
@@ -84,17 +85,28 @@ class PathEstimator(BaseEstimator):
             criteria = information_criteria(
                 path, rows, intercept=self.fit_intercept, noise_variance=noise_variance, gamma=self.gamma, loss=loss
             )
-        known = known_until(path, options["max_saddles"], options["max_time"])
+        known = known_until(path, self.max_saddles, self._options_of_rule()["max_time"])
         return choose(path, self.stop, time=self.time, n_active=self.n_active, criteria=criteria, known=known)
 
+    def _smooth_path(
+        self, rows: np.ndarray, y: np.ndarray, weights: np.ndarray | None, loss: str, **more: Any
+    ) -> SaddlePath:
+        """Return the path of another loss than the square, with a free intercept if one is fitted."""
+        free = np.ones((y.size, 1)) if self.fit_intercept else None
+        return smooth_path(
+            rows, y, loss=loss, sample_weight=weights, unpenalised=free, **more, **self._options_of_rule()
+        )
+
     def _keep(self, path: SaddlePath, saddle: int, prepared: Prepared) -> None:
-        """Set the fitted attributes that all losses have."""
+        """Set the fitted attributes that all estimators have."""
         self.path_, self.saddle_ = path, saddle
         self.outcome_ = path.outcome
         self.jump_times_ = path.times
         self.active_ = path.supports[saddle]
         self.n_iter_ = path.count
         self.coef_ = path.coef(saddle) / prepared.scale
+        offset = prepared.target_mean if path.unpenalised is None else path.unpenalised[saddle, 0]
+        self.intercept_ = float(offset - self.coef_ @ prepared.center)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -127,7 +139,9 @@ class SaddlePathRegressor(RegressorMixin, PathEstimator):
     init_exponents : array (d,), optional
         Initialisation `alpha^a_i` of each feature: penalty factors.
     loss
-        "squared".
+        "squared", "poisson" (counts; predictions are `exp` of the linear model) or "huber".
+    huber_delta
+        Where the Huber loss turns straight, in units of the target.
     max_saddles, max_time
         End the path early.
     tol
@@ -172,6 +186,7 @@ class SaddlePathRegressor(RegressorMixin, PathEstimator):
         positive=False,
         init_exponents=None,
         loss="squared",
+        huber_delta=None,
         max_saddles=None,
         max_time=None,
         tol=PULL_TOLERANCE,
@@ -186,6 +201,7 @@ class SaddlePathRegressor(RegressorMixin, PathEstimator):
         self.positive = positive
         self.init_exponents = init_exponents
         self.loss = loss
+        self.huber_delta = huber_delta
         self.max_saddles = max_saddles
         self.max_time = max_time
         self.tol = tol
@@ -203,24 +219,27 @@ class SaddlePathRegressor(RegressorMixin, PathEstimator):
         InputError
             If data or options are unusable.
         """
-        if self.loss != "squared":
-            raise InputError("option_range", name="loss", value=self.loss, wanted="squared")
-        require_rule(self.stop, self.time, self.n_active)
+        if self.loss not in LOSSES or self.loss == "logistic":
+            raise InputError("option_range", name="loss", value=self.loss, wanted="squared | poisson | huber")
+        require_rule(self.stop, self.time, self.n_active, self.loss)
         X, y, weights = regression_data(self, X, y, sample_weight)
         prepared = self._prepare(X, y, weights)
-        options = self._options_of_rule()
-        path = saddle_path(prepared.X, prepared.y, reference_norm=prepared.target_norm, **options)
+        if self.loss == "squared":
+            options = self._options_of_rule()
+            path = saddle_path(prepared.X, prepared.y, reference_norm=prepared.target_norm, **options)
+        else:
+            path = self._smooth_path(prepared.apply(X), y, weights, self.loss, huber_delta=self.huber_delta)
         rows = float(y.size if weights is None else weights.sum())
         noise = self.noise_variance
         if self.stop == "cp" and noise is None:
             noise = least_squares_variance(prepared.X, prepared.y, rows, intercept=self.fit_intercept)
-        self._keep(path, self._choose(path, rows, options, noise), prepared)
-        self.intercept_ = float(prepared.target_mean - self.coef_ @ prepared.center)
+        self._keep(path, self._choose(path, rows, noise, self.loss), prepared)
         return self
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the predictions `(m,)` of the saddle kept."""
-        return linear_values(self, X)
+        values = linear_values(self, X)
+        return np.exp(values) if self.loss == "poisson" else values
 
 
 class SaddlePathRegressorCV(RegressorMixin, PathEstimator):
@@ -304,9 +323,7 @@ class SaddlePathRegressorCV(RegressorMixin, PathEstimator):
             n_jobs=self.n_jobs,
             **self._options(),
         )
-        prepared = validation.prepared
-        self._keep(validation.path, validation.saddle(self.rule), prepared)
-        self.intercept_ = float(prepared.target_mean - self.coef_ @ prepared.center)
+        self._keep(validation.path, validation.saddle(self.rule), validation.prepared)
         self.validation_ = validation
         self.times_, self.mse_path_ = validation.times, validation.fold_errors.T
         self.time_ = validation.time(self.rule)

@@ -20,6 +20,9 @@ CRITERIA = ("aic", "bic", "cp", "ebic")
 
 STOPS = ("min_l1", "time", "n_active", "plateau", *CRITERIA)
 
+LIKELIHOODS = ("squared", "logistic", "poisson")
+"""Losses that are half the mean deviance of a probability model; Huber's is none."""
+
 
 @dataclass(frozen=True, eq=False)
 class Criteria:
@@ -34,7 +37,7 @@ class Criteria:
     degrees : array (k,)
         Degrees of freedom: independent active features, and the intercept.
     deviance : array (k,)
-        Minus twice the log-likelihood.
+        Minus twice the log-likelihood (Poisson: beside that of a fit of its own to each row).
     aic, bic, ebic : arrays (k,)
         Akaike's, Schwarz's and Chen and Chen's extended criterion.
     cp : array (k,) or None
@@ -77,7 +80,7 @@ def information_criteria(
     Parameters
     ----------
     path
-        Of the squared or the logistic loss.
+        Of one of the `LIKELIHOODS`.
     rows
         Number of rows `n` (of weighted rows: the sum of their weights).
     intercept
@@ -87,7 +90,7 @@ def information_criteria(
     gamma
         Of EBIC, 0 (BIC) to 1 (for more features than a power of `n`).
     loss
-        "squared" or "logistic".
+        "squared", "logistic" or "poisson".
 
     Returns
     -------
@@ -108,13 +111,13 @@ def information_criteria(
         raise InputError("option_range", name="gamma", value=gamma, wanted="0 <= gamma <= 1")
     if noise_variance is not None and not 0 < noise_variance < math.inf:
         raise InputError("option_range", name="noise_variance", value=noise_variance, wanted="> 0")
-    if loss not in ("squared", "logistic"):
-        raise InputError("option_range", name="loss", value=loss, wanted="squared | logistic")
+    if loss not in LIKELIHOODS:
+        raise InputError("option_range", name="loss", value=loss, wanted=" | ".join(LIKELIHOODS))
     d = path.exponents.size
     free = np.array([_independent(path, support) for support in path.supports])
     degrees = free + int(intercept)
     squares = 2.0 * rows * path.losses
-    if loss == "logistic":
+    if loss != "squared":
         deviance = squares
     elif noise_variance is not None:
         deviance = rows * math.log(2 * math.pi * noise_variance) + squares / noise_variance
@@ -234,14 +237,18 @@ def choose(
     return int(np.argmin(values))
 
 
-def require_rule(rule: str, time: float | None, n_active: int | None, rules: tuple[str, ...] = STOPS) -> None:
-    """Refuse a rule that does not exist or lacks what it needs.
+def require_rule(rule: str, time: float | None, n_active: int | None, loss: str = "squared") -> None:
+    """Refuse a rule that does not exist for a loss or lacks what it needs.
 
     Raises
     ------
     InputError
         Which option is missing or out of range.
     """
+    if loss == "squared":
+        rules = STOPS
+    else:  # Mallows' statistic belongs to the squared loss, the others to likelihoods
+        rules = tuple(r for r in STOPS if r not in CRITERIA or (r != "cp" and loss in LIKELIHOODS))
     if rule not in rules:
         raise InputError("option_range", name="stop", value=rule, wanted=" | ".join(rules))
     for name, value in (("time", time), ("n_active", n_active)):
