@@ -306,6 +306,22 @@ def test_separated_labels_are_smoothed_and_it_is_said():
     assert smoothed.predict_proba(X)[:, 1].mean() == pytest.approx(np.where(y, 1 - above, below).mean())
 
 
+def test_a_number_of_features_that_is_reached_before_separation_needs_no_smoothing():
+    rng = np.random.default_rng(19)
+    X = rng.standard_normal((20, 30))
+    y = X[:, 0] + rng.standard_normal(20) > 0
+    plain = SaddlePathClassifier(smoothing=0).fit(X, y)
+    assert plain.outcome_ is Outcome.NO_MINIMISER
+    largest = max(support.size for support in plain.path_.supports)
+    for count in range(largest + 1):
+        found = SaddlePathClassifier("n_active", n_active=count).fit(X, y)
+        if count < largest:
+            assert found.smoothing_ == (0.0, 0.0)
+            assert np.array_equal(found.coef_[0], plain.path_.coef(found.saddle_))
+        else:
+            assert found.smoothing_ != (0.0, 0.0)
+
+
 def test_more_classes_go_one_against_the_rest():
     X, y = load_iris(return_X_y=True)
     with pytest.raises(InputError, match="Only binary classification is supported"):
@@ -393,6 +409,15 @@ def test_a_selector_says_when_each_feature_acts_and_keeps_at_most_as_many_as_ask
     assert not SaddlePathSelector(8).fit(X, y).get_support()[[0, 6]].any()
     by_rule = SaddlePathSelector(cv=10).fit(X, y)
     assert by_rule.get_support().sum() < 10 and by_rule.estimator_.rule == "1se"
+
+
+def test_a_selector_of_features_for_classes():
+    X, y = labelled(20, 200)
+    found = SaddlePathSelector(loss="logistic", rule="ebic", standardize=True).fit(X, y)
+    assert found.get_support().tolist() == [True, True, False, False]
+    for wrong in ({"loss": "logistic"}, {"loss": "logistic", "rule": "cp"}, {"loss": "huber"}):
+        with pytest.raises(InputError, match="is not possible"):
+            SaddlePathSelector(**wrong).fit(X, y)
 
 
 def test_importing_the_family_does_not_import_scikit_learn():

@@ -1,9 +1,9 @@
 """The saddle path of the logistic loss as a scikit-learn classifier.
 
 Where the labels can be separated, training has no end: the coefficients grow for ever (outcome `no_minimiser`), and
-the last finite saddle may be zero. Then a share `1 / (N + 2)` of the weight of each row, `N` the rows of its class, is
-moved to the other label (Platt's targets, 1999): the loss keeps its convexity, a minimiser always exists, and
-probabilities stay away from 0 and 1. `smoothing_` says what was done.
+the last finite saddle may be zero. A rule that needs the end then has no answer, so a share `1 / (N + 2)` of the weight
+of each row, `N` the rows of its class, is moved to the other label (Platt's targets, 1999): the loss keeps its
+convexity, a minimiser always exists, and probabilities stay away from 0 and 1. `smoothing_` says what was done.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sklearn.utils.validation import (
 from thalweg.diagonal.estimators import PathEstimator, linear_values
 from thalweg.diagonal.naive import PULL_TOLERANCE
 from thalweg.diagonal.path import SaddlePath
-from thalweg.diagonal.selection import require_rule
+from thalweg.diagonal.selection import choose, require_rule
 from thalweg.numerics.validation import weights_of_rows
 from thalweg.records import InputError, Outcome
 
@@ -34,12 +34,13 @@ class SaddlePathClassifier(ClassifierMixin, PathEstimator):
 
     Parameters
     ----------
-    stop, time, n_active, gamma
+    stop, time, n_active, gamma : str, float, int, float
         As in `SaddlePathRegressor`, without "cp". "min_l1": the end, the minimiser of the loss of least l1 norm.
-    smoothing
+    smoothing : float or "auto"
         Share of the weight of each row that is moved to the other label; 0: none, and where the labels can be
-        separated the last finite saddle is the end. "auto": none, unless they can; then Platt's.
-    fit_intercept
+        separated the last finite saddle is the end. "auto": none, unless they can and the rule depends on it; then
+        Platt's.
+    fit_intercept : bool
         A free coefficient that is always active.
     standardize, positive, init_exponents, max_saddles, max_time, tol
         As in `SaddlePathRegressor`.
@@ -113,7 +114,7 @@ class SaddlePathClassifier(ClassifierMixin, PathEstimator):
         rows = prepared.apply(X)
         self.smoothing_ = (share, share)
         path = self._path(rows, positive, weights)
-        if self.smoothing == "auto" and path.outcome is Outcome.NO_MINIMISER:
+        if self.smoothing == "auto" and path.outcome is Outcome.NO_MINIMISER and not self._is_decided(path):
             self.smoothing_ = tuple(1 / (float(weights[side].sum()) + 2) for side in (~positive, positive))
             path = self._path(rows, positive, weights)
         total = float(weights.sum())
@@ -127,8 +128,8 @@ class SaddlePathClassifier(ClassifierMixin, PathEstimator):
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probabilities `(m, 2)` of the classes."""
-        second = expit(self.decision_function(X))
-        return np.column_stack([1 - second, second])
+        values = self.decision_function(X)
+        return np.column_stack([expit(-values), expit(values)])
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the more probable labels `(m,)`."""
@@ -149,6 +150,10 @@ class SaddlePathClassifier(ClassifierMixin, PathEstimator):
         if present.size < 2:
             raise InputError("one_class", label=str(present[0]))
         return X[used], y[used] == self.classes_[1], weights[used]
+
+    def _is_decided(self, path: SaddlePath) -> bool:
+        """Tell whether the rule chooses a finite saddle however the path would go on from its last."""
+        return self.stop == "n_active" and choose(path, self.stop, n_active=self.n_active) < path.count
 
     def _path(self, rows: np.ndarray, positive: np.ndarray, weights: np.ndarray) -> SaddlePath:
         """Return the path of the labels, a share of each moved to the other: those rows stand twice."""

@@ -120,31 +120,31 @@ class SaddlePathRegressor(RegressorMixin, PathEstimator):
 
     Parameters
     ----------
-    stop
+    stop : str
         Which saddle is kept. "min_l1": the end, the least-squares solution of least l1 norm. "time": where training
         rests at `time`. "n_active": the last before more than `n_active` features are active. "plateau": the longest on
         a logarithmic clock. "aic", "bic", "cp", "ebic": the least criterion (optimistic: see `selection`).
-    time, n_active
+    time, n_active : float, int
         For the rules of these names.
-    noise_variance
+    noise_variance : float, optional
         Of the target, for the criteria; "cp" estimates it by least squares where rows outnumber columns.
-    gamma
+    gamma : float
         Of "ebic", 0 to 1.
-    fit_intercept
+    fit_intercept : bool
         Centre features and target.
-    standardize
+    standardize : bool
         Divide each column by its standard deviation: without it the order of activation depends on units.
-    positive
+    positive : bool
         The one-sided network: coefficients are never negative.
     init_exponents : array (d,), optional
         Initialisation `alpha^a_i` of each feature: penalty factors.
-    loss
+    loss : str
         "squared", "poisson" (counts; predictions are `exp` of the linear model) or "huber".
-    huber_delta
+    huber_delta : float, optional
         Where the Huber loss turns straight, in units of the target.
-    max_saddles, max_time
+    max_saddles, max_time : int, float, optional
         End the path early.
-    tol
+    tol : float
         Relative size below which pulls are zero.
 
     Attributes
@@ -247,14 +247,14 @@ class SaddlePathRegressorCV(RegressorMixin, PathEstimator):
 
     Parameters
     ----------
-    cv
+    cv : int, splitter or iterable
         Number of folds (unshuffled, as everywhere in scikit-learn), a splitter, or (training, held-out) pairs; for
         rows in the order of time `TimeSeriesSplit()`.
-    rule
+    rule : str
         "min": least mean squared error; "1se": the earliest time within one standard error of it.
     fit_intercept, standardize, positive, init_exponents, max_saddles, max_time, tol
         As in `SaddlePathRegressor`.
-    n_jobs
+    n_jobs : int, optional
         Processes; the result does not depend on it.
 
     Attributes
