@@ -48,7 +48,6 @@ ALL = (
     SaddlePathRegressorCV(cv=3, rule="1se", standardize=True),
     SaddlePathClassifier(),
     SaddlePathClassifier("bic", smoothing=0.01, standardize=True),
-    SaddlePathClassifier("n_active", n_active=2),
     SaddlePathSelector(),
     SaddlePathSelector(2),
     SaddlePathSelector(rule="bic"),
