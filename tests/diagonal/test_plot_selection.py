@@ -9,6 +9,7 @@ from sklearn.linear_model import lars_path
 from tests.problems import diabetes
 from thalweg.diagonal import cross_validate, saddle_path
 from thalweg.diagonal.plot_selection import cross_validation_curve, lasso_comparison
+from thalweg.diagonal.smooth_path import smooth_path
 from thalweg.records import InputError
 
 
@@ -97,5 +98,7 @@ def test_nothing_is_drawn_of_a_path_without_jumps_or_of_other_data():
     X, y = gaussian(3)
     with pytest.raises(InputError, match="nothing to draw"):
         lasso_comparison(saddle_path(X, np.zeros(40)), X, y)
+    with pytest.raises(InputError, match="squared"):
+        lasso_comparison(smooth_path(X, y > 0, loss="logistic"), X, y)
     with pytest.raises(InputError, match="feature_names"):
         lasso_comparison(saddle_path(X, y), X, y, feature_names=["a"])

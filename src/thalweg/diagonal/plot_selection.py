@@ -22,6 +22,9 @@ from thalweg.runtime.drawing import COLOURS, logarithmic_time, new_figure, plain
 from thalweg.texts import text
 
 if TYPE_CHECKING:
+    import plotly.graph_objects
+
+if TYPE_CHECKING:
     pass
 
 POINTS = 400
@@ -46,23 +49,8 @@ def cross_validation_curve(validation: CrossValidation, target_name: str = "y", 
         With the steps, and the error against the number of features, as tables.
     """
     left, right = time_window(validation.times[1:])
-    xs = np.concatenate([[left], validation.times[1:], [right]])
-    mean, deviation = (np.append(c, c[-1]) for c in (validation.mean, validation.standard_error))
     figure = new_figure(text("axis.time", lang), text("axis.mse", lang, target=plain(target_name)), height=400)
-    edge = {"shape": "hv", "width": 0}
-    figure.add_scatter(x=xs, y=mean - deviation, mode="lines", line=edge, showlegend=False, hoverinfo="skip")
-    figure.add_scatter(
-        x=xs,
-        y=mean + deviation,
-        mode="lines",
-        line=edge,
-        fill="tonexty",
-        fillcolor="rgba(0,114,178,0.2)",
-        name=text("axis.standard_error", lang),
-        hoverinfo="skip",
-    )
-    line = {"shape": "hv", "width": 2.5, "color": COLOURS[0]}
-    figure.add_scatter(x=xs, y=mean, mode="lines", line=line, name=text("axis.mean_held_out", lang))
+    _draw_steps(figure, validation, left, right, lang)
     for rule, code, colour, symbol in (("min", "least_held_out", 1, "circle"), ("1se", "one_standard_error", 2, "x")):
         figure.add_scatter(
             x=[min(max(validation.time(rule), left), right)],
@@ -91,6 +79,28 @@ def cross_validation_curve(validation: CrossValidation, target_name: str = "y", 
         values[name] = float(validation.mean[validation.step(rule)])
         values[f"{name}_active"] = int(validation.path.supports[validation.saddle(rule)].size)
     return titled("diagonal.cross_validation", lang, figure, values, *_error_tables(validation))
+
+
+def _draw_steps(
+    figure: plotly.graph_objects.Figure, validation: CrossValidation, left: float, right: float, lang: str
+) -> None:
+    """Draw the mean error and its band of one standard error as steps."""
+    xs = np.concatenate([[left], validation.times[1:], [right]])
+    mean, deviation = (np.append(c, c[-1]) for c in (validation.mean, validation.standard_error))
+    edge = {"shape": "hv", "width": 0}
+    figure.add_scatter(x=xs, y=mean - deviation, mode="lines", line=edge, showlegend=False, hoverinfo="skip")
+    figure.add_scatter(
+        x=xs,
+        y=mean + deviation,
+        mode="lines",
+        line=edge,
+        fill="tonexty",
+        fillcolor="rgba(0,114,178,0.2)",
+        name=text("axis.standard_error", lang),
+        hoverinfo="skip",
+    )
+    line = {"shape": "hv", "width": 2.5, "color": COLOURS[0]}
+    figure.add_scatter(x=xs, y=mean, mode="lines", line=line, name=text("axis.mean_held_out", lang))
 
 
 def _error_tables(validation: CrossValidation) -> tuple[DataTable, DataTable]:
@@ -142,7 +152,7 @@ def lasso_comparison(
     Raises
     ------
     InputError
-        If the path has no jump, or the data have another number of columns.
+        If the path has no jump or another loss than the squared one, or the data another number of columns.
     """
     d = path.exponents.size
     names = [f"x{i + 1}" for i in range(d)] if feature_names is None else list(feature_names)
@@ -150,19 +160,13 @@ def lasso_comparison(
         raise InputError("length_differs", name="feature_names", found=len(names), wanted=X.shape[1])
     if path.count == 0:
         raise InputError("nothing_to_draw")
+    if path.lasso_equivalent_until == 0:
+        raise InputError("option_range", name="loss", value=path.algorithm, wanted="squared")
     means = _Means.of(path, X, y, positive)
     figure = new_figure(
         text("axis.time", lang), text("axis.coefficient_of", lang, target=plain(target_name)), height=460
     )
-    for colour, (feature, trained, lasso) in zip(COLOURS, means.curves(), strict=False):
-        line = {"color": colour, "width": 2}
-        name = plain(names[feature])
-        figure.add_scatter(x=means.times, y=trained, mode="lines", line=line, name=name, legendgroup=name)
-        dashed = {"color": colour, "width": 2, "dash": "dot"}
-        figure.add_scatter(x=means.times, y=lasso, mode="lines", line=dashed, legendgroup=name, showlegend=False)
-    for dash, code in (("solid", "running_mean"), ("dot", "lasso")):
-        style = {"color": "#888", "width": 2, "dash": dash}
-        figure.add_scatter(x=[None], y=[None], mode="lines", line=style, name=text(f"axis.{code}", lang))
+    means.draw(figure, names, lang)
     logarithmic_time(figure, float(means.times[0]), float(means.times[-1]))
     figure.update_layout(legend={"orientation": "v", "x": 1.01, "xanchor": "left", "y": 1, "yanchor": "top"})
     until = path.lasso_equivalent_until
@@ -170,12 +174,17 @@ def lasso_comparison(
     values: dict[str, Cell] = {"jumps": path.count, "shown": len(means.features), "before": means.difference(until)}
     if parts:
         time = float(path.times[until - 1])
-        figure.add_vline(x=time, line={"color": "#888", "dash": "dash"})
-        label = {"text": text("axis.departure", lang), "showarrow": False, "xanchor": "right", "xshift": -4}
-        figure.add_annotation(x=np.log10(time), y=1, yref="paper", yanchor="top", **label)  # log axes count in decades
+        _mark(figure, time, text("axis.departure", lang))
         values |= {"until": until, "time": time, "after": means.difference(path.count)}
     code = "diagonal.lasso_comparison" if parts else "diagonal.lasso_comparison_same"
     return titled(code, lang, figure, values, means.table(path))
+
+
+def _mark(figure: plotly.graph_objects.Figure, time: float, words: str) -> None:
+    """Draw a vertical line with words at its top."""
+    figure.add_vline(x=time, line={"color": "#888", "dash": "dash"})
+    at = {"x": np.log10(time), "y": 1, "yref": "paper", "xanchor": "right", "yanchor": "top", "xshift": -4}
+    figure.add_annotation(text=words, showarrow=False, **at)  # positions on a logarithmic axis count in decades
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,7 +221,19 @@ class _Means:
             at_jumps=np.searchsorted(times, path.times),
         )
 
-    def curves(self) -> list[tuple[int, np.ndarray, np.ndarray]]:
+    def draw(self, figure: plotly.graph_objects.Figure, names: Sequence[str], lang: str) -> None:
+        """Draw both, training solid and the Lasso dotted, one colour a feature."""
+        for colour, (feature, trained, lasso) in zip(COLOURS, self._curves(), strict=False):
+            line = {"color": colour, "width": 2}
+            name = plain(names[feature])
+            figure.add_scatter(x=self.times, y=trained, mode="lines", line=line, name=name, legendgroup=name)
+            dashed = {"color": colour, "width": 2, "dash": "dot"}
+            figure.add_scatter(x=self.times, y=lasso, mode="lines", line=dashed, legendgroup=name, showlegend=False)
+        for dash, code in (("solid", "running_mean"), ("dot", "lasso")):
+            style = {"color": "#888", "width": 2, "dash": dash}
+            figure.add_scatter(x=[None], y=[None], mode="lines", line=style, name=text(f"axis.{code}", lang))
+
+    def _curves(self) -> list[tuple[int, np.ndarray, np.ndarray]]:
         """Return one line a feature: its number, its running mean and its Lasso coefficient; none while it is zero."""
         shown = ([_while_on(line) for line in lines] for lines in (self.trained.T, self.lasso.T))
         return list(zip(self.features.tolist(), *shown, strict=True))

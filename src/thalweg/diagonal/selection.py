@@ -107,25 +107,12 @@ def information_criteria(
     -----
     Sources: H. Akaike 1974; G. Schwarz 1978; C. L. Mallows 1973; J. Chen and Z. Chen, Biometrika 2008.
     """
-    if not 0 <= gamma <= 1:
-        raise InputError("option_range", name="gamma", value=gamma, wanted="0 <= gamma <= 1")
-    if noise_variance is not None and not 0 < noise_variance < math.inf:
-        raise InputError("option_range", name="noise_variance", value=noise_variance, wanted="> 0")
-    if loss not in LIKELIHOODS:
-        raise InputError("option_range", name="loss", value=loss, wanted=" | ".join(LIKELIHOODS))
+    _refuse_bad_options(gamma, noise_variance, loss)
     d = path.exponents.size
     free = np.array([_independent(path, support) for support in path.supports])
     degrees = free + int(intercept)
     squares = 2.0 * rows * path.losses
-    if loss != "squared":
-        deviance = squares
-    elif noise_variance is not None:
-        deviance = rows * math.log(2 * math.pi * noise_variance) + squares / noise_variance
-    elif (degrees >= rows).any():
-        raise InputError("criterion_unbounded", saddle=int(np.argmax(degrees >= rows)), rows=rows)
-    else:
-        with np.errstate(divide="ignore"):
-            deviance = rows * (np.log(2 * np.pi * squares / rows) + 1.0)
+    deviance = squares if loss != "squared" else _gaussian_deviance(squares, degrees, rows, noise_variance)
     bic = deviance + math.log(rows) * degrees
     subsets = np.array([math.lgamma(d + 1) - math.lgamma(p + 1) - math.lgamma(d - p + 1) for p in free.tolist()])
     return Criteria(
@@ -138,6 +125,29 @@ def information_criteria(
         ebic=bic + 2.0 * gamma * subsets,
         cp=None if noise_variance is None or loss != "squared" else squares / noise_variance - rows + 2.0 * degrees,
     )
+
+
+def _refuse_bad_options(gamma: float, noise_variance: float | None, loss: str) -> None:
+    """Refuse options of the criteria that are out of their range."""
+    if not 0 <= gamma <= 1:
+        raise InputError("option_range", name="gamma", value=gamma, wanted="0 <= gamma <= 1")
+    if noise_variance is not None and not 0 < noise_variance < math.inf:
+        raise InputError("option_range", name="noise_variance", value=noise_variance, wanted="> 0")
+    if loss not in LIKELIHOODS:
+        raise InputError("option_range", name="loss", value=loss, wanted=" | ".join(LIKELIHOODS))
+
+
+def _gaussian_deviance(
+    squares: Float[np.ndarray, " k"], degrees: Int[np.ndarray, " k"], rows: float, noise_variance: float | None
+) -> Float[np.ndarray, " k"]:
+    """Return minus twice the log-likelihood of residual sums of squares, of known or of profiled noise."""
+    if noise_variance is not None:
+        return rows * math.log(2 * math.pi * noise_variance) + squares / noise_variance
+    saturated = degrees >= rows
+    if saturated.any():
+        raise InputError("criterion_unbounded", saddle=int(np.argmax(saturated)), rows=rows)
+    with np.errstate(divide="ignore"):  # an exact fit has an infinite likelihood
+        return rows * (np.log(2 * np.pi * squares / rows) + 1.0)
 
 
 def least_squares_variance(
