@@ -1,8 +1,17 @@
-"""Saddle-to-saddle dynamics of diagonal linear networks: README.md states the theorem and its limits."""
+"""Saddle-to-saddle dynamics of diagonal linear networks: README.md states the theorem and its limits.
+
+The estimators are loaded when they are first used: they need scikit-learn, which takes a second to import.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from thalweg.diagonal.certify import certify
 from thalweg.diagonal.checks import checks
 from thalweg.diagonal.columns import Columns
+from thalweg.diagonal.cross_validation import CrossValidation, Fold, cross_validate
 from thalweg.diagonal.fit import best_held_out, coefficients, fit, saddle
 from thalweg.diagonal.naive import naive_path
 from thalweg.diagonal.observation import Observation
@@ -12,10 +21,39 @@ from thalweg.diagonal.path import Event, SaddlePath
 from thalweg.diagonal.recorder import InputRecorder
 from thalweg.diagonal.saddle_path import gram_path, saddle_path
 from thalweg.diagonal.section import section
+from thalweg.diagonal.selection import (
+    Criteria,
+    activation_times,
+    choose,
+    information_criteria,
+    least_squares_variance,
+    longest_plateau,
+)
 from thalweg.diagonal.sensitivity import function_sensitivity, jax_sensitivity, linear_sensitivity, torch_sensitivity
 
+if TYPE_CHECKING:
+    from thalweg.diagonal.classifier import SaddlePathClassifier
+    from thalweg.diagonal.estimators import SaddlePathRegressor, SaddlePathRegressorCV
+    from thalweg.diagonal.selector import SaddlePathSelector
+
+_HOME_OF = {
+    "SaddlePathClassifier": "classifier",
+    "SaddlePathRegressor": "estimators",
+    "SaddlePathRegressorCV": "estimators",
+    "SaddlePathSelector": "selector",
+}
+
 __all__ = [
-    "Columns", "Event", "InputRecorder", "Observation", "SaddlePath", "Spell", "activation_order", "best_held_out",
-    "certify", "checks", "coefficients", "fit", "function_sensitivity", "gram_path", "jax_sensitivity",
-    "linear_sensitivity", "naive_path", "observe", "saddle", "saddle_path", "section", "spells", "torch_sensitivity",
+    "Columns", "Criteria", "CrossValidation", "Event", "Fold", "InputRecorder", "Observation", "SaddlePath",
+    "SaddlePathClassifier", "SaddlePathRegressor", "SaddlePathRegressorCV", "SaddlePathSelector", "Spell",
+    "activation_order", "activation_times", "best_held_out", "certify", "checks", "choose", "coefficients",
+    "cross_validate", "fit", "function_sensitivity", "gram_path", "information_criteria", "jax_sensitivity",
+    "least_squares_variance", "linear_sensitivity", "longest_plateau", "naive_path", "observe", "saddle",
+    "saddle_path", "section", "spells", "torch_sensitivity",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME_OF:
+        return getattr(importlib.import_module(f"thalweg.diagonal.{_HOME_OF[name]}"), name)
+    raise AttributeError(f"module 'thalweg.diagonal' has no attribute {name!r}")

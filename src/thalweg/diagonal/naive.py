@@ -86,7 +86,7 @@ def naive_path(
     refuse_bad_options(X.shape, a, max_saddles, max_time, tol, tie_break)
     columns = Columns(X)
     merged = merge_duplicates(columns, a, positive)
-    walk = _Walk(X[:, merged.kept], y, a[merged.kept], positive, tol, tie_break, reference_norm)
+    walk = PlainWalk(X[:, merged.kept], y, a[merged.kept], positive, tol, tie_break, reference_norm)
     outcome = walk.run(max_saddles, max_time)
     return assemble(
         [replace(saddle, indices=merged.kept[saddle.indices]) for saddle in walk.saddles],
@@ -120,7 +120,7 @@ def refuse_bad_options(
         raise InputError("option_range", name="tie_break", value=tie_break, wanted=" | ".join(TIE_BREAKS))
 
 
-class _Walk:
+class PlainWalk:
     """The state of the process on data without duplicate columns."""
 
     def __init__(
@@ -212,16 +212,12 @@ class _Walk:
         """Move to the next saddle; False if rounding has eaten the descent that theory promises."""
         at_wall = self.dual == self.thresholds if self.positive else np.abs(self.dual) == self.thresholds
         signs = np.where(at_wall, np.sign(self.dual), 0.0)
-        number = len(self.saddles)
-        solution = restricted_least_squares(self.X, self.y, self.b, signs, self.tolerance)
-        self.smallest_pivot = min(self.smallest_pivot, solution.smallest_pivot)
-        before = self._loss()
-        self.b = self._without_rounding(solution.coefficients)
-        self.residual = solution.residual
-        if self._loss() >= before:
+        number, before = len(self.saddles), self._loss()
+        skipped = self._minimise(signs)
+        if not self._has_fallen(before):
             # A column within rounding of the span of others has arrived: it rests at its wall, and nothing jumps.
-            self.skipped += [(number - 1, i) for i in solution.skipped]
-            return bool(solution.skipped)
+            self.skipped += [(number - 1, i) for i in skipped]
+            return bool(skipped)
         self.pull = self._clean_pull()
         dependent = self._dependent_on_face(signs)
         self.skipped += [(number, i) for i in dependent]
@@ -232,6 +228,17 @@ class _Walk:
         if self.departure is None and (signs * self.pull < 0).any():
             self.departure = number
         return True
+
+    def _minimise(self, signs: Float[np.ndarray, " d"]) -> list[int]:
+        """Move to the minimiser on the face of the walls; return the columns that were skipped as dependent."""
+        solution = restricted_least_squares(self.X, self.y, self.b, signs, self.tolerance)
+        self.smallest_pivot = min(self.smallest_pivot, solution.smallest_pivot)
+        self.b = self._without_rounding(solution.coefficients)
+        self.residual = solution.residual
+        return solution.skipped
+
+    def _has_fallen(self, before: float) -> bool:
+        return self._loss() < before
 
     def _without_rounding(self, b: np.ndarray) -> np.ndarray:
         """Return `b` with zeros where a coordinate moves the fit by no more than rounding."""
@@ -246,11 +253,15 @@ class _Walk:
         basis = np.flatnonzero(self.b).tolist()
         dependent: list[int] = []
         for i in idle.tolist():
-            if relative_distance(self.X[:, basis], self.X[:, i]) ** 2 <= RANK_TOLERANCE:
+            if relative_distance(self._spanning(basis), self.X[:, i]) ** 2 <= RANK_TOLERANCE:
                 dependent.append(i)
             else:
                 basis.append(i)
         return dependent
+
+    def _spanning(self, columns: list[int]) -> Float[np.ndarray, "n p"]:
+        """Return what determines a fit beside the columns of a face: here nothing."""
+        return self.X[:, columns]
 
     def _split(self, signs: np.ndarray) -> np.ndarray:
         face = np.flatnonzero((signs != 0) & (self.pull == 0))

@@ -30,6 +30,28 @@ class Event:
 
 
 @dataclass(frozen=True, eq=False)
+class Escape:
+    """The jump that never ends: from `time` on the coefficients grow for ever, because the loss has no minimiser.
+
+    Attributes
+    ----------
+    time : float
+        When the last coordinate that this needs reached its wall.
+    integral : array (n,)
+        The residual integral at this time.
+    direction : array (d,)
+        Coefficients along which the loss falls for ever; zero where a coordinate takes no part.
+    unpenalised : array (q,)
+        The free coefficients that belong to it.
+    """
+
+    time: float
+    integral: Float[np.ndarray, " n"]
+    direction: Float[np.ndarray, " d"]
+    unpenalised: Float[np.ndarray, " q"]
+
+
+@dataclass(frozen=True, eq=False)
 class SaddlePath:
     """The saddles in order, the zero saddle first.
 
@@ -62,7 +84,14 @@ class SaddlePath:
     duplicates : list
         Groups of equal columns up to sign, between which the coefficient was split equally.
     algorithm : str
-        "plain", "updated factor", "verified batches" or "batches checked at their ends".
+        "plain", "updated factor", "verified batches", "batches checked at their ends" or "newton".
+    unpenalised : array (m + 1, q), optional
+        Free coefficients at each saddle, where there are any (`smooth_path`).
+    flat : tuple of int
+        Saddles at which the loss is flat along a direction of the face (Huber: only clipped rows would see it):
+        times, losses and pulls are unique, the coefficients are not.
+    escape : Escape, optional
+        The end of a path whose loss has no minimiser from there on.
     """
 
     times: Float[np.ndarray, " m"]
@@ -80,6 +109,9 @@ class SaddlePath:
     simultaneous: tuple[int, ...]
     duplicates: list[tuple[tuple[int, int], ...]]
     algorithm: str
+    unpenalised: Float[np.ndarray, "m+1 q"] | None = None
+    flat: tuple[int, ...] = ()
+    escape: Escape | None = None
 
     @property
     def X(self) -> Any:
@@ -167,6 +199,8 @@ class SaddlePath:
     @property
     def horizon(self) -> float:
         """The time up to which the path is known: infinite once it has reached a minimiser."""
+        if self.escape is not None:
+            return float(np.nextafter(self.escape.time, 0.0))
         ended = self.outcome in (Outcome.CONVERGED, Outcome.INTERPOLATED, Outcome.NOTHING_TO_LEARN)
         return np.inf if ended else float(self.times[-1] if self.count else 0.0)
 
@@ -178,6 +212,9 @@ class SaddlePath:
         """Return the scaled dual `s (d,)` at time `t`."""
         k = self.saddle_at(t)
         start = self.times[k - 1] if k else 0.0
+        if k == self.count and self.escape is not None:
+            share = (t - start) / (self.escape.time - start)
+            return (1 - share) * self.dual(k) + share * (self.escape.integral @ self.X / self.X.shape[0])
         if k == self.count:
             return self.dual(k)  # at a minimiser nothing pulls; before one, saddle_at refused t
         share = (t - start) / (self.times[k] - start)

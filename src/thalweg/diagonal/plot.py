@@ -14,7 +14,7 @@ from thalweg.diagonal.fit import best_held_out, saddle
 from thalweg.diagonal.order import activation_order, spells
 from thalweg.diagonal.section import TABLE_ROWS, coefficient_table, order_table, saddle_table
 from thalweg.records import Cell, DataTable, Fit, Picture, Statement
-from thalweg.runtime.drawing import COLOURS, NEGATIVE, POSITIVE, logarithmic_time, new_figure, plain
+from thalweg.runtime.drawing import COLOURS, NEGATIVE, POSITIVE, logarithmic_time, new_figure, plain, time_window
 from thalweg.texts import text
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def timeline(fit: Fit, lang: str = "en") -> Picture:
         "first": fit.feature_names[order[0]],
         "time": float(times[0]),
     }
-    return _picture("diagonal.timeline", lang, figure, values, order_table(fit))
+    return titled("diagonal.timeline", lang, figure, values, order_table(fit))
 
 
 def coefficient_staircase(fit: Fit, lang: str = "en") -> Picture:
@@ -100,7 +100,7 @@ def coefficient_staircase(fit: Fit, lang: str = "en") -> Picture:
         "value": float(dense[-1, shown[0]]),
         "jumps": int(fit.solution["times"].size),
     }
-    return _picture("diagonal.coefficient_staircase", lang, figure, values, coefficient_table(fit), table)
+    return titled("diagonal.coefficient_staircase", lang, figure, values, coefficient_table(fit), table)
 
 
 def loss_staircase(fit: Fit, lang: str = "en") -> Picture:
@@ -142,7 +142,7 @@ def loss_staircase(fit: Fit, lang: str = "en") -> Picture:
     logarithmic_time(figure, left, right)
     figure.update_yaxes(rangemode="tozero")
     tables = (saddle_table(fit),) if best is None else (saddle_table(fit), _held_out_table(fit))
-    return _picture(code, lang, figure, values, *tables)
+    return titled(code, lang, figure, values, *tables)
 
 
 def _held_out_table(fit: Fit) -> DataTable:
@@ -157,13 +157,12 @@ def _held_out_table(fit: Fit) -> DataTable:
 
 def _edges(fit: Fit) -> tuple[float, float]:
     """Return where the time axis starts and ends: some room before the first and after the last jump."""
-    times = fit.solution["times"]
-    room = max(1.5, (times[-1] / times[0]) ** 0.06)
-    return float(times[0] / room), float(times[-1] * room)
+    return time_window(fit.solution["times"])
 
 
-def _picture(
+def titled(
     code: str, lang: str, figure: plotly.graph_objects.Figure, values: dict[str, Cell], *tables: DataTable
 ) -> Picture:
+    """Return a figure with its title, its text alternative and its numbers."""
     title = text(f"figure.{code}.title", lang, **values)
     return Picture(code, title, Statement(f"figure.{code}.alternative", values), figure, tables)

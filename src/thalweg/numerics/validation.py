@@ -87,3 +87,26 @@ def regression_arrays(X: object, y: object) -> tuple[np.ndarray, np.ndarray]:
     if X.shape[0] != y.shape[0]:
         raise InputError("rows_differ", rows_x=X.shape[0], rows_y=y.shape[0])
     return X, y
+
+
+def weights_of_rows(values: object, n: int) -> np.ndarray:
+    """Return the weights of `n` rows in float64: not negative, and not all zero.
+
+    Returns
+    -------
+    array (n,)
+        As they were given, not normalised.
+
+    Raises
+    ------
+    InputError
+        If they are unusable, too few or too many, negative, or all zero.
+    """
+    weights = real_array(values, "sample_weight", 1)
+    if weights.size != n:
+        raise InputError("weights_differ", found=weights.size, wanted=n)
+    if not (weights >= 0).all():
+        raise InputError("option_range", name="sample_weight", value=float(weights.min()), wanted=">= 0")
+    if not weights.any():
+        raise InputError("weights_zero")
+    return weights

@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
     import plotly.graph_objects
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#8C6D31", "#5B8C5A",
@@ -55,6 +56,20 @@ def new_figure(x_title: str, y_title: str, *, height: int = 380) -> plotly.graph
             "yaxis": axis,
         }
     )
+
+
+def time_window(times: np.ndarray) -> tuple[float, float]:
+    """Return where a logarithmic axis starts and ends: some room before the first and after the last of the times.
+
+    Returns
+    -------
+    tuple
+        Without times one decade on either side of 1: any window says as much.
+    """
+    if times.size == 0:
+        return 0.1, 10.0
+    room = max(1.5, float(times[-1] / times[0]) ** 0.06)
+    return float(times[0]) / room, float(times[-1]) * room
 
 
 def logarithmic_time(figure: plotly.graph_objects.Figure, left: float, right: float) -> None:
