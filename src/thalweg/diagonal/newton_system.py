@@ -68,10 +68,13 @@ class Columns:
         self.indices = [self.indices[k - self.free] for k in kept[self.free :].tolist()]
 
     def _relative_distance(self, products: Float[np.ndarray, " p"], square: float) -> float:
+        """Return the distance from the Gram matrix, or 0 where that is too inexact to tell."""
         sizes = np.sqrt(np.diag(self.gram))
         try:
             factor = np.linalg.cholesky(self.gram / np.outer(sizes, sizes))
         except np.linalg.LinAlgError:
+            return 0.0
+        if np.diag(factor).min(initial=1.0) ** 2 < SHARP_DISTANCE:
             return 0.0
         inside = np.linalg.solve(factor, products / sizes)
         return max(1.0 - float(inside @ inside) / square, 0.0) ** 0.5

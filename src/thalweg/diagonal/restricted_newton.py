@@ -106,6 +106,18 @@ class RestrictedNewton:
         """Set the sizes up to which pulls are zero."""
         self.tolerance, self.free_tolerance = tolerance, free
 
+    def move_free_columns(self) -> None:
+        """Minimise over the free coefficients alone.
+
+        Raises
+        ------
+        NoMinimiser
+            If the loss falls for ever along them.
+        """
+        self._begin(np.zeros(self.objective.X.shape[1]))
+        self._minimise()
+        self._polish()
+
     def move_to_face(self, signs: Float[np.ndarray, " d"]) -> list[int]:
         """Minimise over a face that holds the current point.
 
@@ -126,10 +138,9 @@ class RestrictedNewton:
         PrecisionLost
             If rounding stands in the way.
         """
-        self.gain, self._face, self._exists = 0.0, signs, False
+        self._begin(signs)
         skipped: list[int] = []
         barred: set[int] = set()
-        self._minimise()
         for _ in range(MOST_STEPS + 2 * signs.size):
             new = self._next_entry(barred.union(skipped))
             if new is None:
@@ -147,6 +158,9 @@ class RestrictedNewton:
             blocked = self._minimise()
             barred = (barred | blocked) if blocked else set()
         raise PrecisionLost
+
+    def _begin(self, signs: Float[np.ndarray, " d"]) -> None:
+        self.gain, self._face, self._exists = 0.0, signs, False
 
     def _next_entry(self, excluded: set[int]) -> int | None:
         """Return the idle wall coordinate that is pulled hardest along its sign."""
@@ -194,8 +208,7 @@ class RestrictedNewton:
     def _first_zero(self, step: Float[np.ndarray, " p"]) -> tuple[float, list[int]]:
         """Return the share of the step, at most 1, at which a coordinate reaches zero, and which ones do."""
         target = self.x + step
-        wrong = self.signs * target < 0
-        wrong |= (self.signs != 0) & (target == 0)
+        wrong = (self.signs != 0) & (self.signs * target <= 0)
         if not wrong.any():
             return 1.0, []
         old = self.x[wrong]
@@ -256,8 +269,9 @@ class RestrictedNewton:
             step = self._newton_step(gradient)
             if self.factor is not None and self.factor.damped:
                 return  # where the loss is flat the step is noise, and the gradient is within its tolerance
-            self.x = self.x + step
-            self.residual = self.residual - self.curvature * (A @ step)
+            towards = A @ step
+            self.x, self.eta = self.x + step, self.eta + towards
+            self.residual = self.residual - self.curvature * towards
         raise PrecisionLost
 
     def _drop_vanished(self) -> None:

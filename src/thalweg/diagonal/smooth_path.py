@@ -103,7 +103,7 @@ def smooth_path(
     walk = _SmoothWalk(objective, a[merged.kept], positive, tol, tie_break, reference_norm)
     escape: NoMinimiser | None = None
     try:
-        outcome = walk.run(max_saddles, max_time)
+        outcome = walk.run(max_saddles, max_time) if walk.has_started else Outcome.PRECISION_LOST
     except PrecisionLost:
         outcome = Outcome.PRECISION_LOST
     except NoMinimiser as found:
@@ -150,22 +150,25 @@ class _SmoothWalk(PlainWalk):
         self.objective, self.newton = objective, RestrictedNewton(objective, level)
         self.free: list[np.ndarray] = []
         self.flat: list[int] = []
-        self._start(level)
+        self.has_started = self._start(level)
         super().__init__(objective.X, self.newton.residual, thresholds, positive, tol, tie_break, level)
         both = np.column_stack([objective.X, objective.free])
         limits = pull_tolerance(both, self.newton.residual, tol, level)
         self.newton.use_tolerance(limits[: thresholds.size], limits[thresholds.size :])
         self._note_flatness()
 
-    def _start(self, level: float) -> None:
-        """Move the free coefficients to their minimiser."""
+    def _start(self, level: float) -> bool:
+        """Move the free coefficients to their minimiser; False if rounding stands in the way."""
         X, free = self.objective.X, self.objective.free
         rounding = ROUNDINGS * level / X.shape[0]
         self.newton.use_tolerance(np.zeros(X.shape[1]), rounding * np.linalg.norm(free, axis=0))
         try:
-            self.newton.move_to_face(np.zeros(X.shape[1]))
+            self.newton.move_free_columns()
         except NoMinimiser:
             raise InputError("unpenalised_without_minimiser") from None
+        except PrecisionLost:
+            return False
+        return True
 
     def _jump(self, hits: np.ndarray) -> bool:
         before = len(self.saddles)
@@ -208,12 +211,14 @@ class _SmoothWalk(PlainWalk):
     def _note_flatness(self) -> None:
         """Record the saddle if only rows without curvature would see some direction of its face."""
         curved, factor = self.newton.curvature > 0, self.newton.factor
+        if curved.all():
+            return
         at_wall = (self.dual if self.positive else np.abs(self.dual)) == self.thresholds
         resting = at_wall & (self.pull == 0)
         # A factor that needed no damping has seen the support curved in all directions.
         seen = factor is not None and not factor.damped and not (resting & (self.b == 0)).any()
         face = self._spanning(np.flatnonzero(resting).tolist())
-        if curved.all() or seen or not face.size:
+        if seen or not face.size:
             return
         face = face / np.linalg.norm(face, axis=0)
         seen = np.linalg.matrix_rank(face[curved], RANK_TOLERANCE**0.5) if curved.any() else 0
