@@ -5,11 +5,12 @@ from thalweg.diagonal.checks import checks
 from thalweg.diagonal.fit import best_held_out, coefficients, fit, saddle
 from thalweg.diagonal.naive import naive_path
 from thalweg.diagonal.order import Spell, activation_order, spells
-from thalweg.diagonal.path import Event, SaddlePath
+from thalweg.diagonal.path import Escape, Event, SaddlePath
 from thalweg.diagonal.saddle_path import saddle_path
 from thalweg.diagonal.section import section
+from thalweg.diagonal.smooth_path import smooth_path
 
 __all__ = [
-    "Event", "SaddlePath", "Spell", "activation_order", "best_held_out", "certify", "checks", "coefficients",
-    "fit", "naive_path", "saddle", "saddle_path", "section", "spells",
+    "Escape", "Event", "SaddlePath", "Spell", "activation_order", "best_held_out", "certify", "checks", "coefficients",
+    "fit", "naive_path", "saddle", "saddle_path", "section", "smooth_path", "spells",
 ]  # fmt: skip

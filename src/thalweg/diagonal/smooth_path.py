@@ -109,7 +109,7 @@ def smooth_path(
     except NoMinimiser as found:
         outcome, escape = Outcome.NO_MINIMISER, found
     path = assemble(
-        walk.saddles,
+        [replace(saddle, integral=_on_all_rows(saddle.integral, rows, y.size)) for saddle in walk.saddles],
         outcome,
         merged,
         X,
@@ -122,7 +122,6 @@ def smooth_path(
     )
     return replace(
         path,
-        integrals=_on_all_rows(path.integrals, rows, y.size),
         unpenalised=np.array(walk.free) if free.shape[1] else None,
         flat=tuple(walk.flat),
         escape=None if escape is None else _escape(escape, walk, merged, rows, y.size),
@@ -251,12 +250,10 @@ def _free_columns(unpenalised: np.ndarray | None, n: int) -> Float[np.ndarray, "
     return free
 
 
-def _on_all_rows(integrals: np.ndarray, rows: np.ndarray, n: int) -> np.ndarray:
-    """Return integrals over the rows with weight as ones over all rows, with the same duals `X'R/n`."""
-    if rows.size == n:
-        return integrals
-    full = np.zeros((*integrals.shape[:-1], n))
-    full[..., rows] = integrals * (n / rows.size)
+def _on_all_rows(integral: np.ndarray, rows: np.ndarray, n: int) -> Float[np.ndarray, " n"]:
+    """Return an integral over the rows with weight as one over all rows, with the same dual `X'R/n`."""
+    full = np.zeros(n)
+    full[rows] = integral * (n / rows.size)
     return full
 
 
