@@ -17,7 +17,7 @@ from thalweg.diagonal.naive import naive_path
 from thalweg.diagonal.observation import Observation
 from thalweg.diagonal.observe import observe
 from thalweg.diagonal.order import Spell, activation_order, spells
-from thalweg.diagonal.path import Event, SaddlePath
+from thalweg.diagonal.path import Escape, Event, SaddlePath
 from thalweg.diagonal.recorder import InputRecorder
 from thalweg.diagonal.saddle_path import gram_path, saddle_path
 from thalweg.diagonal.section import section
@@ -30,6 +30,7 @@ from thalweg.diagonal.selection import (
     longest_plateau,
 )
 from thalweg.diagonal.sensitivity import function_sensitivity, jax_sensitivity, linear_sensitivity, torch_sensitivity
+from thalweg.diagonal.smooth_path import smooth_path
 
 if TYPE_CHECKING:
     from thalweg.diagonal.classifier import SaddlePathClassifier
@@ -44,12 +45,12 @@ _HOME_OF = {
 }
 
 __all__ = [
-    "Columns", "Criteria", "CrossValidation", "Event", "Fold", "InputRecorder", "Observation", "SaddlePath",
+    "Columns", "Criteria", "CrossValidation", "Escape", "Event", "Fold", "InputRecorder", "Observation", "SaddlePath",
     "SaddlePathClassifier", "SaddlePathRegressor", "SaddlePathRegressorCV", "SaddlePathSelector", "Spell",
     "activation_order", "activation_times", "best_held_out", "certify", "checks", "choose", "coefficients",
     "cross_validate", "fit", "function_sensitivity", "gram_path", "information_criteria", "jax_sensitivity",
     "least_squares_variance", "linear_sensitivity", "longest_plateau", "naive_path", "observe", "saddle",
-    "saddle_path", "section", "spells", "torch_sensitivity",
+    "saddle_path", "section", "smooth_path", "spells", "torch_sensitivity",
 ]  # fmt: skip
 
 

@@ -106,6 +106,8 @@ class Logistic(Loss):
         margin, more = self.y * eta, self.y * step
         small = np.clip(more, -SMALL_STEP, SMALL_STEP)
         exact = np.log1p(expit(-margin) * np.expm1(-small))
+        if np.array_equal(small, more):
+            return exact
         far = np.logaddexp(0.0, -margin - more) - np.logaddexp(0.0, -margin)
         return np.where(small == more, exact, far)
 

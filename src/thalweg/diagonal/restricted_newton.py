@@ -106,6 +106,18 @@ class RestrictedNewton:
         """Set the sizes up to which pulls are zero."""
         self.tolerance, self.free_tolerance = tolerance, free
 
+    def move_free_columns(self) -> None:
+        """Minimise over the free coefficients alone.
+
+        Raises
+        ------
+        NoMinimiser
+            If the loss falls for ever along them.
+        """
+        self._begin(np.zeros(self.objective.X.shape[1]))
+        self._minimise()
+        self._polish()
+
     def move_to_face(self, signs: Float[np.ndarray, " d"]) -> list[int]:
         """Minimise over a face that holds the current point.
 
@@ -126,10 +138,9 @@ class RestrictedNewton:
         PrecisionLost
             If rounding stands in the way.
         """
-        self.gain, self._face, self._exists = 0.0, signs, False
+        self._begin(signs)
         skipped: list[int] = []
         barred: set[int] = set()
-        self._minimise()
         for _ in range(MOST_STEPS + 2 * signs.size):
             new = self._next_entry(barred.union(skipped))
             if new is None:
@@ -148,6 +159,9 @@ class RestrictedNewton:
             barred = (barred | blocked) if blocked else set()
         raise PrecisionLost
 
+    def _begin(self, signs: Float[np.ndarray, " d"]) -> None:
+        self.gain, self._face, self._exists = 0.0, signs, False
+
     def _next_entry(self, excluded: set[int]) -> int | None:
         """Return the idle wall coordinate that is pulled hardest along its sign."""
         idle = np.setdiff1d(np.flatnonzero(self._face), [*self.columns.indices, *excluded])
@@ -163,14 +177,14 @@ class RestrictedNewton:
             gradient = self.residual @ self.columns.matrix / self.n
             if not gradient.size:
                 return blocked
-            step = self._newton_step(gradient)
+            step, towards = self._newton_step(gradient)
             arrived = bool((np.abs(gradient) <= limits).all())
-            if not (arrived and self._ends_near(step)):
+            if not (arrived and self._ends_near(towards)):
                 self._ask_for_a_minimiser(arrived or (number >= SUSPICIOUS and self.moved > FAR))
             if arrived:
                 return blocked
             bound, leaving = self._first_zero(step)
-            length = self._descend(step, float(gradient @ step), bound)
+            length = self._descend(step, towards, bound)
             if leaving and length == bound:
                 gone = self._remove(leaving)
                 blocked = blocked | gone if length == 0.0 else set()
@@ -179,23 +193,23 @@ class RestrictedNewton:
                 blocked = set()
         raise PrecisionLost
 
-    def _ends_near(self, step: Float[np.ndarray, " p"]) -> bool:
+    def _ends_near(self, towards: Float[np.ndarray, " n"]) -> bool:
         """Tell whether a step ends near a minimiser: where there may be none, a small gradient does not say so."""
         if not self.recession.any():
             return True
         damped = self.factor is not None and self.factor.damped
-        return not damped and bool(np.abs(self.columns.matrix @ step).max() <= FAR)
+        return not damped and bool(np.abs(towards).max() <= FAR)
 
-    def _newton_step(self, gradient: Float[np.ndarray, " p"]) -> Float[np.ndarray, " p"]:
+    def _newton_step(self, gradient: Float[np.ndarray, " p"]) -> tuple[np.ndarray, np.ndarray]:
+        """Return the change of the coefficients and of the predictor."""
         if self.factor is None or _relative_change(self.factor.h, self.curvature) > REUSED:
             self.factor = Factor(self.columns.matrix, self.curvature)
-        return self.factor.solve(gradient * self.n)
+        return self.factor.step(self.residual, gradient * self.n)
 
     def _first_zero(self, step: Float[np.ndarray, " p"]) -> tuple[float, list[int]]:
         """Return the share of the step, at most 1, at which a coordinate reaches zero, and which ones do."""
         target = self.x + step
-        wrong = self.signs * target < 0
-        wrong |= (self.signs != 0) & (target == 0)
+        wrong = (self.signs != 0) & (self.signs * target <= 0)
         if not wrong.any():
             return 1.0, []
         old = self.x[wrong]
@@ -204,13 +218,12 @@ class RestrictedNewton:
         bound = float(ratios.min())
         return bound, np.flatnonzero(wrong)[ratios <= bound].tolist()
 
-    def _descend(self, step: Float[np.ndarray, " p"], promised: float, bound: float) -> float:
-        """Move along the step until the loss has fallen enough; return the share of it that was gone."""
-        loss, weights = self.objective.loss, self.objective.weights
-        towards = self.columns.matrix @ step
-        length = bound
-        if length == 0.0:
-            return length
+    def _descend(self, step: Float[np.ndarray, " p"], towards: Float[np.ndarray, " n"], bound: float) -> float:
+        """Move along a step until the loss has fallen enough; return the share of it that was gone."""
+        if bound == 0.0:
+            return 0.0
+        loss, weights, length = self.objective.loss, self.objective.weights, bound
+        promised = float(self.residual @ towards) / self.n
         for _ in range(HALVINGS):
             change = length * towards
             gain = -float(weights @ loss.change(self.eta, change)) / self.n
@@ -253,11 +266,11 @@ class RestrictedNewton:
             if left <= 1.0 or (enough and left > before / 2):
                 return
             before = left
-            step = self._newton_step(gradient)
+            step, towards = self._newton_step(gradient)
             if self.factor is not None and self.factor.damped:
                 return  # where the loss is flat the step is noise, and the gradient is within its tolerance
-            self.x = self.x + step
-            self.residual = self.residual - self.curvature * (A @ step)
+            self.x, self.eta = self.x + step, self.eta + towards
+            self.residual = self.residual - self.curvature * towards
         raise PrecisionLost
 
     def _drop_vanished(self) -> None:

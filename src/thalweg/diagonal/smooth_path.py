@@ -104,13 +104,16 @@ def smooth_path(
     walk = _SmoothWalk(objective, a[merged.kept], positive, tol, tie_break, reference_norm)
     escape: NoMinimiser | None = None
     try:
-        outcome = walk.run(max_saddles, max_time)
+        outcome = walk.run(max_saddles, max_time) if walk.has_started else Outcome.PRECISION_LOST
     except PrecisionLost:
         outcome = Outcome.PRECISION_LOST
     except NoMinimiser as found:
         outcome, escape = Outcome.NO_MINIMISER, found
     path = assemble(
-        [replace(saddle, indices=merged.kept[saddle.indices]) for saddle in walk.saddles],
+        [
+            replace(saddle, indices=merged.kept[saddle.indices], integral=_on_all_rows(saddle.integral, rows, y.size))
+            for saddle in walk.saddles
+        ],
         outcome,
         merged,
         Columns(X),
@@ -123,7 +126,6 @@ def smooth_path(
     )
     return replace(
         path,
-        integrals=_on_all_rows(path.integrals, rows, y.size),
         unpenalised=np.array(walk.free) if free.shape[1] else None,
         flat=tuple(walk.flat),
         escape=None if escape is None else _escape(escape, walk, merged, rows, y.size),
@@ -151,7 +153,7 @@ class _SmoothWalk(PlainWalk):
         self.objective, self.newton = objective, RestrictedNewton(objective, level)
         self.free: list[np.ndarray] = []
         self.flat: list[int] = []
-        self._start(level)
+        self.has_started = self._start(level)
         super().__init__(objective.X, self.newton.residual, thresholds, positive, tol, tie_break, level)
         both = np.column_stack([objective.X, objective.free])
         pull = both.T @ self.newton.residual / both.shape[0]
@@ -159,15 +161,18 @@ class _SmoothWalk(PlainWalk):
         self.newton.use_tolerance(limits[: thresholds.size], limits[thresholds.size :])
         self._note_flatness()
 
-    def _start(self, level: float) -> None:
-        """Move the free coefficients to their minimiser."""
+    def _start(self, level: float) -> bool:
+        """Move the free coefficients to their minimiser; False if rounding stands in the way."""
         X, free = self.objective.X, self.objective.free
         rounding = ROUNDINGS * level / X.shape[0]
         self.newton.use_tolerance(np.zeros(X.shape[1]), rounding * np.linalg.norm(free, axis=0))
         try:
-            self.newton.move_to_face(np.zeros(X.shape[1]))
+            self.newton.move_free_columns()
         except NoMinimiser:
             raise InputError("unpenalised_without_minimiser") from None
+        except PrecisionLost:
+            return False
+        return True
 
     def _jump(self, hits: np.ndarray) -> bool:
         before = len(self.saddles)
@@ -210,12 +215,14 @@ class _SmoothWalk(PlainWalk):
     def _note_flatness(self) -> None:
         """Record the saddle if only rows without curvature would see some direction of its face."""
         curved, factor = self.newton.curvature > 0, self.newton.factor
+        if curved.all():
+            return
         at_wall = (self.dual if self.positive else np.abs(self.dual)) == self.thresholds
         resting = at_wall & (self.pull == 0)
         # A factor that needed no damping has seen the support curved in all directions.
         seen = factor is not None and not factor.damped and not (resting & (self.b == 0)).any()
         face = self._spanning(np.flatnonzero(resting).tolist())
-        if curved.all() or seen or not face.size:
+        if seen or not face.size:
             return
         face = face / np.linalg.norm(face, axis=0)
         seen = np.linalg.matrix_rank(face[curved], RANK_TOLERANCE**0.5) if curved.any() else 0
@@ -248,12 +255,10 @@ def _free_columns(unpenalised: np.ndarray | None, n: int) -> Float[np.ndarray, "
     return free
 
 
-def _on_all_rows(integrals: np.ndarray, rows: np.ndarray, n: int) -> np.ndarray:
-    """Return integrals over the rows with weight as ones over all rows, with the same duals `X'R/n`."""
-    if rows.size == n:
-        return integrals
-    full = np.zeros((*integrals.shape[:-1], n))
-    full[..., rows] = integrals * (n / rows.size)
+def _on_all_rows(integral: np.ndarray, rows: np.ndarray, n: int) -> Float[np.ndarray, " n"]:
+    """Return an integral over the rows with weight as one over all rows, with the same dual `X'R/n`."""
+    full = np.zeros(n)
+    full[rows] = integral * (n / rows.size)
     return full
 
 
