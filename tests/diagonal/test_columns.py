@@ -90,5 +90,13 @@ def test_impossible_sums_of_products_are_refused():
 
 @pytest.mark.parametrize("weight", [[-1, 1], [0, 0], [1], [1, np.nan]])
 def test_bad_weights_are_refused(weight):
-    with pytest.raises(InputError, match="sample_weight"):
+    with pytest.raises(InputError, match="weight"):
         saddle_path(np.eye(2), np.ones(2), sample_weight=np.array(weight))
+
+
+def test_other_losses_need_a_dense_matrix():
+    y = np.array([1.0, -1, 1, -1])
+    X = np.arange(8.0).reshape(4, 2) % 3
+    assert saddle_path(X.astype(np.float32), y, loss="logistic").algorithm == "newton"
+    with pytest.raises(InputError, match="dense"):
+        saddle_path(scipy.sparse.csc_array(X), y, loss="logistic")

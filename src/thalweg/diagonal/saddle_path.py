@@ -21,8 +21,9 @@ from thalweg.diagonal.course import Course
 from thalweg.diagonal.merging import Merged, merge_duplicates
 from thalweg.diagonal.naive import PULL_TOLERANCE, naive_path, pull_tolerance, refuse_bad_options
 from thalweg.diagonal.path import SaddlePath, assemble
+from thalweg.diagonal.smooth_path import smooth_path
 from thalweg.diagonal.walk import PrecisionLost, Walk, Working
-from thalweg.numerics.validation import real_array
+from thalweg.numerics.validation import real_array, weights_of_rows
 from thalweg.records import InputError, Outcome
 
 PLAIN_ENTRIES = 10_000_000
@@ -36,6 +37,8 @@ def saddle_path(
     X: Any,
     y: np.ndarray,
     *,
+    loss: str = "squared",
+    huber_delta: float | None = None,
     positive: bool = False,
     init_exponents: np.ndarray | None = None,
     sample_weight: np.ndarray | None = None,
@@ -46,7 +49,7 @@ def saddle_path(
     tie_break: str = "support",
     reference_norm: float | None = None,
 ) -> SaddlePath:
-    """Compute the saddle path of the squared loss.
+    """Compute the saddle path: all saddles that training from an infinitesimal start visits, and when.
 
     Parameters
     ----------
@@ -55,6 +58,9 @@ def saddle_path(
         sparse data are never copied whole.
     y : array (n,)
         The target.
+    loss, huber_delta
+        "squared"; or "logistic", "poisson" or "huber" by Newton's method on a dense matrix (`smooth_path`, which
+        also takes columns without penalty).
     positive
         The one-sided network `b = u^2`: only `s_i = +a_i` switches a feature on.
     init_exponents : array (d,), optional
@@ -89,6 +95,14 @@ def saddle_path(
     -----
     Source: S. Pesme, N. Flammarion, NeurIPS 2023, algorithm 1.
     """
+    if loss != "squared":
+        if isinstance(X, Columns) or hasattr(X, "tocsc"):
+            raise InputError("loss_needs_dense", loss=loss)
+        return smooth_path(
+            X, y, loss=loss, huber_delta=huber_delta, positive=positive, init_exponents=init_exponents,
+            sample_weight=sample_weight, max_saddles=max_saddles, max_time=max_time, tol=tol, tie_break=tie_break,
+            reference_norm=reference_norm,
+        )  # fmt: skip
     columns, y = _weighted(*_checked(X, y), sample_weight)
     d = columns.shape[1]
     a = np.ones(d) if init_exponents is None else real_array(init_exponents, "init_exponents", 1)
@@ -183,11 +197,7 @@ def _weighted(
     """Return data whose plain loss is the weighted one: rows times `sqrt(w n / sum w)`."""
     if weight is None:
         return columns, y
-    w = real_array(weight, "sample_weight", 1)
-    if w.size != y.size:
-        raise InputError("length_differs", name="sample_weight", found=w.size, wanted=y.size)
-    if not ((w >= 0).all() and w.sum() > 0):
-        raise InputError("option_range", name="sample_weight", value=float(w.min()), wanted=">= 0, not all 0")
+    w = weights_of_rows(weight, y.size)
     factor = np.sqrt(w * (w.size / w.sum()))
     if columns.is_plain:
         return Columns(columns.data * factor[:, None]), y * factor

@@ -28,7 +28,7 @@ from thalweg.diagonal.restricted_newton import Objective, RestrictedNewton
 from thalweg.diagonal.separation import NoMinimiser
 from thalweg.diagonal.ties import entropy_split
 from thalweg.diagonal.walk import PrecisionLost
-from thalweg.numerics.validation import real_array, regression_arrays
+from thalweg.numerics.validation import real_array, regression_arrays, weights_of_rows
 from thalweg.records import InputError, Outcome
 
 
@@ -93,7 +93,8 @@ def smooth_path(
     X, y = regression_arrays(X, y)
     a = np.ones(X.shape[1]) if init_exponents is None else real_array(init_exponents, "init_exponents", 1)
     refuse_bad_options(X.shape, a, max_saddles, max_time, tol, tie_break)
-    weights = _weights(sample_weight, y.size)
+    weights = np.ones(y.size) if sample_weight is None else weights_of_rows(sample_weight, y.size)
+    weights = weights / weights.mean()
     free = _free_columns(unpenalised, y.size)
     rows = np.flatnonzero(weights)
     target = loss_on(loss, y[rows], huber_delta)
@@ -228,18 +229,6 @@ class _SmoothWalk(PlainWalk):
         seen = np.linalg.matrix_rank(face[curved], RANK_TOLERANCE**0.5) if curved.any() else 0
         if seen < np.linalg.matrix_rank(face, RANK_TOLERANCE**0.5):
             self.flat.append(len(self.saddles) - 1)
-
-
-def _weights(sample_weight: np.ndarray | None, n: int) -> Float[np.ndarray, " n"]:
-    """Return the weights with mean one."""
-    if sample_weight is None:
-        return np.ones(n)
-    weights = real_array(sample_weight, "sample_weight", 1)
-    if weights.size != n:
-        raise InputError("rows_missing", name="sample_weight", found=weights.size, wanted=n)
-    if (weights < 0).any() or not weights.any():
-        raise InputError("option_range", name="sample_weight", value=float(weights.min()), wanted=">= 0, sum > 0")
-    return weights / weights.mean()
 
 
 def _free_columns(unpenalised: np.ndarray | None, n: int) -> Float[np.ndarray, "n q"]:
