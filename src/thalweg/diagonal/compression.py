@@ -22,7 +22,7 @@ GRAM_CONDITION = 1e3
 """Up to this condition the Cholesky factor of `X'X` is as good as that of an orthogonalisation, and cheaper: the
 factor is exact for a Gram matrix off by rounding, which is the square of the condition times rounding in X."""
 
-GRAM_OPERATIONS = 1e8
+GRAM_OPERATIONS = 1e6
 """Multiplications `n d^2` from which forming `X'X` first saves more than its condition estimate costs."""
 
 RANK = 1e-14

@@ -9,6 +9,7 @@ Letters and clock: docs/notation.md.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -278,12 +279,14 @@ def assemble(
     numbers = np.repeat(np.arange(len(saddles)), [saddle.indices.size for saddle in saddles])
     indices = np.concatenate([saddle.indices for saddle in saddles])
     numbers, indices, values = merged.spread(numbers, indices, np.concatenate([saddle.values for saddle in saddles]))
-    ends = np.searchsorted(numbers, np.arange(1, len(saddles)))
+    ends = np.searchsorted(numbers, np.arange(len(saddles) + 1)).tolist()
+    parts = [slice(start, end) for start, end in pairwise(ends)]
+    signs = np.sign(values)
     return SaddlePath(
         times=np.array([saddle.time for saddle in saddles[1:]]),
-        supports=tuple(np.split(indices, ends)),
-        values=tuple(np.split(values, ends)),
-        signs=tuple(np.split(np.sign(values), ends)),
+        supports=tuple(indices[part] for part in parts),
+        values=tuple(values[part] for part in parts),
+        signs=tuple(signs[part] for part in parts),
         losses=np.array([saddle.loss for saddle in saddles]),
         integrals=np.array([saddle.integral for saddle in saddles]),
         columns=columns,

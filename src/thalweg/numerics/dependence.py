@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float
@@ -45,6 +46,7 @@ def duplicate_groups(X: Float[np.ndarray, "n d"], up_to_sign: bool = True) -> li
         return equal_columns(probe(X.shape[0]) @ X, sizes, lambda j: X[:, j], up_to_sign)
 
 
+@lru_cache(maxsize=8)
 def probe(n: int) -> Float[np.ndarray, " n"]:
     """Return the fixed vector whose products with columns tell which may be equal."""
     return np.cos(np.arange(1.0, n + 1.0))
