@@ -23,7 +23,9 @@ def residual_and_curvature(loss, y, eta, delta):
     return np.clip(y - eta, -delta, delta), (np.abs(y - eta) <= delta).astype(float)
 
 
-def smooth_flow_at(X, y, times, loss, *, delta=None, weights=None, free=None, positive=False, exponents=None):
+def smooth_flow_at(
+    X, y, times, loss, *, delta=None, weights=None, free=None, positive=False, exponents=None, bias_speed=1.0
+):
     """Return the coefficients `b` and `c` of the flow at the given times, one row a time."""
     n, d = X.shape
     l = LOG_INVERSE_ALPHA
@@ -31,7 +33,7 @@ def smooth_flow_at(X, y, times, loss, *, delta=None, weights=None, free=None, po
     Z = np.empty((n, 0)) if free is None else free
     a = np.ones(d) if exponents is None else exponents
     both = np.column_stack([X, Z])
-    speed = np.concatenate([np.ones(d), np.full(Z.shape[1], l)])
+    speed = np.concatenate([np.ones(d), np.full(Z.shape[1], bias_speed * l)])
 
     def parts(s):
         up, down = np.exp(np.minimum(2 * l * (s - a), 50)), np.exp(np.minimum(2 * l * (-s - a), 50))

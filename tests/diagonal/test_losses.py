@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 from flint import arb, ctx
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thalweg.diagonal.losses import LOSSES, loss_on
@@ -33,6 +33,7 @@ def exact_value(loss, eta, delta=1.5):
 
 
 @pytest.mark.parametrize("name", LOSSES)
+@settings(max_examples=25)
 @given(target=st.floats(-5, 5), eta=predictors, size=st.floats(-12, 1), sign=st.sampled_from([-1.0, 1.0]))
 def test_changes_are_exact_however_small(name, target, eta, size, sign):
     loss, step = one_row(name, target), sign * 10.0**size
@@ -50,6 +51,7 @@ def test_changes_are_exact_however_small(name, target, eta, size, sign):
 
 
 @pytest.mark.parametrize("name", LOSSES)
+@settings(max_examples=25)
 @given(target=st.floats(-5, 5), eta=predictors)
 def test_residual_and_curvature_are_the_derivatives(name, target, eta):
     loss, h = one_row(name, target), 1e-5
@@ -64,6 +66,7 @@ def test_residual_and_curvature_are_the_derivatives(name, target, eta):
 
 
 @pytest.mark.parametrize("name", LOSSES)
+@settings(max_examples=25)
 @given(target=st.floats(-5, 5), eta=predictors, step=predictors)
 def test_values_differ_by_the_change_and_are_never_negative(name, target, eta, step):
     loss = one_row(name, target)

@@ -188,11 +188,14 @@ class SaddlePath:
         Raises
         ------
         InputError
-            If `t` is negative or NaN, or lies beyond the last jump of a path that was stopped early.
+            If `t` is negative or NaN, or lies beyond the last jump of a path that was stopped early, or beyond
+            the time from which on the loss has no minimiser.
         """
         if not t >= 0:
             raise InputError("negative_time", t=t)
         k = int(np.searchsorted(self.times, t, side="right"))
+        if self.escape is not None and t > self.horizon:
+            raise InputError("time_beyond_escape", t=t, last=self.escape.time)
         if k == self.count and t > self.horizon:
             raise InputError("time_beyond_path", t=t, last=self.horizon)
         return k

@@ -32,8 +32,11 @@ SUSPICIOUS = 12
 """Steps after which predictors that still change make us ask whether a minimiser exists."""
 
 FAR = 0.1
-"""A step that changes a predictor by more does not end near a minimiser of a loss that may have none; on the way to
-infinity each step of Newton's method changes that of some row by about one, however small the gradient."""
+"""On the way to infinity each step of Newton's method changes some predictor by about one, however small the gradient:
+a step that changes one by more than this makes us ask."""
+
+NEAR = 1e-6
+"""A small gradient is that of a minimiser if the next step changes no predictor by more: losses may flatten out."""
 
 REUSED = 0.03
 """While no row's curvature has changed by this share the old factor serves: it gains a digit and a half a step."""
@@ -179,26 +182,31 @@ class RestrictedNewton:
                 return blocked
             step, towards = self._newton_step(gradient)
             arrived = bool((np.abs(gradient) <= limits).all())
-            if not (arrived and self._ends_near(towards)):
-                self._ask_for_a_minimiser(arrived or (number >= SUSPICIOUS and self.moved > FAR))
-            if arrived:
+            if self._is_final(arrived, towards, number):
                 return blocked
             bound, leaving = self._first_zero(step)
             length = self._descend(step, towards, bound)
+            if length == 0.0 < bound:
+                if arrived:
+                    return blocked
+                raise PrecisionLost
             if leaving and length == bound:
                 gone = self._remove(leaving)
                 blocked = blocked | gone if length == 0.0 else set()
                 limits = self._limits()
-            elif length > 0:
+            else:
                 blocked = set()
         raise PrecisionLost
 
-    def _ends_near(self, towards: Float[np.ndarray, " n"]) -> bool:
-        """Tell whether a step ends near a minimiser: where there may be none, a small gradient does not say so."""
-        if not self.recession.any():
-            return True
+    def _is_final(self, arrived: bool, towards: Float[np.ndarray, " n"], number: int) -> bool:
+        """Tell whether a small gradient is that of a minimiser; in doubt ask for one."""
         damped = self.factor is not None and self.factor.damped
-        return not damped and bool(np.abs(towards).max() <= FAR)
+        far = float(np.abs(towards).max()) if self.recession.any() else 0.0
+        if arrived and far <= NEAR and not damped:
+            return True
+        long_way = number >= SUSPICIOUS and self.moved > FAR
+        self._ask_for_a_minimiser(far > FAR or damped if arrived else long_way)
+        return arrived and damped
 
     def _newton_step(self, gradient: Float[np.ndarray, " p"]) -> tuple[np.ndarray, np.ndarray]:
         """Return the change of the coefficients and of the predictor."""
@@ -219,7 +227,7 @@ class RestrictedNewton:
         return bound, np.flatnonzero(wrong)[ratios <= bound].tolist()
 
     def _descend(self, step: Float[np.ndarray, " p"], towards: Float[np.ndarray, " n"], bound: float) -> float:
-        """Move along a step until the loss has fallen enough; return the share of it that was gone."""
+        """Move along a step until the loss has fallen enough; return the share of it that was gone, perhaps 0."""
         if bound == 0.0:
             return 0.0
         loss, weights, length = self.objective.loss, self.objective.weights, bound
@@ -235,7 +243,7 @@ class RestrictedNewton:
                     self._see(self.eta + change)
                     return length
             length /= 2
-        raise PrecisionLost
+        return 0.0
 
     def _see(self, eta: Float[np.ndarray, " n"]) -> None:
         """Evaluate the loss at a predictor."""

@@ -8,7 +8,8 @@ is unique even where coefficients are not: the gradient of a convex function is 
 A coefficient that is not penalised, such as an intercept, is a plain one, trained by ordinary gradient flow beside
 the network. It moves at the rate of the pull while the clock of the path is slower by `ln(1/alpha)`, so in the limit
 it is at its minimiser before the clock starts, and every saddle is a minimiser over it and the face together. For
-the squared loss this is centring.
+the squared loss this is centring. (Within a jump a bias and the network move at comparable rates; that plays a role
+only where coefficients are not unique: `tie_break="entropy"` gives the split of a bias that is faster than the jump.)
 """
 
 from __future__ import annotations
@@ -94,14 +95,15 @@ def smooth_path(
     a = np.ones(X.shape[1]) if init_exponents is None else real_array(init_exponents, "init_exponents", 1)
     refuse_bad_options(X.shape, a, max_saddles, max_time, tol, tie_break)
     weights = np.ones(y.size) if sample_weight is None else weights_of_rows(sample_weight, y.size)
+    weights = weights / weights.max()
     weights = weights / weights.mean()
-    free = _free_columns(unpenalised, y.size)
     rows = np.flatnonzero(weights)
+    free = _free_columns(unpenalised, y.size, rows)
     target = loss_on(loss, y[rows], huber_delta)
     seen = X if rows.size == y.size else X[rows]
     merged = merge_duplicates(Columns(seen), a, positive)
     kept = seen[:, merged.kept] if merged.groups else seen
-    objective = Objective(kept, free[rows], target, weights[rows] * (rows.size / y.size))
+    objective = Objective(kept, free, target, weights[rows] * (rows.size / y.size))
     walk = _SmoothWalk(objective, a[merged.kept], positive, tol, tie_break, reference_norm)
     escape: NoMinimiser | None = None
     try:
@@ -221,9 +223,9 @@ class _SmoothWalk(PlainWalk):
         at_wall = (self.dual if self.positive else np.abs(self.dual)) == self.thresholds
         resting = at_wall & (self.pull == 0)
         # A factor that needed no damping has seen the support curved in all directions.
-        seen = factor is not None and not factor.damped and not (resting & (self.b == 0)).any()
+        sharp = factor is not None and not factor.damped and not (resting & (self.b == 0)).any()
         face = self._spanning(np.flatnonzero(resting).tolist())
-        if seen or not face.size:
+        if sharp or not face.size:
             return
         face = face / np.linalg.norm(face, axis=0)
         seen = np.linalg.matrix_rank(face[curved], RANK_TOLERANCE**0.5) if curved.any() else 0
@@ -231,13 +233,14 @@ class _SmoothWalk(PlainWalk):
             self.flat.append(len(self.saddles) - 1)
 
 
-def _free_columns(unpenalised: np.ndarray | None, n: int) -> Float[np.ndarray, "n q"]:
-    """Return the free columns, refusing dependent ones."""
+def _free_columns(unpenalised: np.ndarray | None, n: int, rows: np.ndarray) -> Float[np.ndarray, "r q"]:
+    """Return the free columns on the rows with weight, refusing dependent ones."""
     if unpenalised is None:
-        return np.empty((n, 0))
+        return np.empty((rows.size, 0))
     free = real_array(unpenalised, "unpenalised", 2)
     if free.shape[0] != n:
         raise InputError("rows_missing", name="unpenalised", found=free.shape[0], wanted=n)
+    free = free[rows]
     for j in range(free.shape[1]):
         if not free[:, j].any() or relative_distance(free[:, :j], free[:, j]) ** 2 <= RANK_TOLERANCE:
             raise InputError("unpenalised_dependent", column=j)
