@@ -1,18 +1,23 @@
-"""Data as the network sees them: centred (the intercept) and scaled to unit standard deviation if asked."""
+"""Data as the network sees them: centred (the intercept), free of kept columns, scaled to unit deviation if asked."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
+from thalweg.diagonal.keeping import DETERMINED, FREE, STILL, Kept, free_of_kept
 from thalweg.numerics.dependence import CONSTANT
 
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """`X = (raw X - center) / scale`, `y = raw y - target_mean`; `target_norm` of the raw target."""
+    """`X = (raw X - center - what kept columns explain) / scale`, `y` likewise; `target_norm` of the raw target.
+
+    `lost (d,)` says why a column is zero in it: see `keeping.FREE`, `STILL`, `DETERMINED`. Kept columns are zero too,
+    and free unless they carry nothing of their own.
+    """
 
     X: Float[np.ndarray, "n d"]
     y: Float[np.ndarray, " n"]
@@ -20,12 +25,22 @@ class Prepared:
     scale: Float[np.ndarray, " d"]
     target_mean: float
     target_norm: float
+    kept: Kept
+    lost: Int[np.ndarray, " d"]
 
     def apply(self, X: Float[np.ndarray, "m d"]) -> Float[np.ndarray, "m d"]:
         """Prepare other rows in the same way."""
-        prepared = (X - self.center) / self.scale
+        prepared = X - self.center
+        if self.kept.columns.size:
+            prepared = prepared - prepared[:, self.kept.columns] @ self.kept.weights
+        prepared = prepared / self.scale
         prepared[:, self.constant] = 0.0
         return prepared
+
+    def apply_to_target(self, X: Float[np.ndarray, "m d"], y: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
+        """Return what the mean and the kept columns leave of the target of other rows."""
+        columns = self.kept.columns
+        return y - self.target_mean - (X[:, columns] - self.center[columns]) @ self.kept.target
 
     @property
     def constant(self) -> Bool[np.ndarray, " d"]:
@@ -34,9 +49,14 @@ class Prepared:
 
 
 def prepare(
-    X: Float[np.ndarray, "n d"], y: Float[np.ndarray, " n"], *, fit_intercept: bool, standardize: bool
+    X: Float[np.ndarray, "n d"],
+    y: Float[np.ndarray, " n"],
+    *,
+    fit_intercept: bool,
+    standardize: bool,
+    kept: Int[np.ndarray, " p"] | None = None,
 ) -> Prepared:
-    """Centre and scale `X (n, d)` and centre `y (n,)`.
+    """Centre and scale `X (n, d)`, centre `y (n,)`, and free both of what kept columns explain.
 
     Parameters
     ----------
@@ -45,21 +65,30 @@ def prepare(
     fit_intercept
         Subtract the means; without it nothing is centred.
     standardize
-        Divide each column by its root mean square deviation from the centre.
+        Divide each column, freed of the kept ones, by its root mean square.
+    kept
+        Places of the columns that are forced in; none unless given.
 
     Returns
     -------
     Prepared
-        Constant columns are exactly zero in it.
+        Constant columns, kept ones and those that these determine are exactly zero in it.
     """
     d = X.shape[1]
+    columns = np.array([], dtype=np.int64) if kept is None else kept
     center = X.mean(axis=0) if fit_intercept else np.zeros(d)
     target_mean = float(y.mean()) if fit_intercept else 0.0
     prepared = X - center
     spread = np.sqrt((prepared**2).mean(axis=0))
     prepared[:, spread <= CONSTANT * np.abs(X).max(axis=0)] = 0.0
-    scale = np.where((spread > 0) & prepared.any(axis=0), spread, 1.0) if standardize else np.ones(d)
     target = y - target_mean
     if np.abs(target).max() <= CONSTANT * np.abs(y).max():
         target = np.zeros_like(target)
-    return Prepared(prepared / scale, target, center, scale, target_mean, float(np.linalg.norm(y)))
+    lost = np.where(prepared.any(axis=0), FREE, STILL)
+    raw_norm = float(np.linalg.norm(y))
+    prepared, target, coefficients = free_of_kept(prepared, target, columns, raw_norm)
+    if columns.size:
+        lost[(lost == FREE) & ~prepared.any(axis=0) & ~coefficients.has_own(d)] = DETERMINED
+        spread = np.sqrt((prepared**2).mean(axis=0))
+    scale = np.where((spread > 0) & prepared.any(axis=0), spread, 1.0) if standardize else np.ones(d)
+    return Prepared(prepared / scale, target, center, scale, target_mean, raw_norm, coefficients, lost)

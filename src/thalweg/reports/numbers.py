@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 
-from thalweg.records import Check, DataTable
+from thalweg.records import Check, DataTable, Statement
 from thalweg.texts import has_text, text
+
+SHORT = 4
+"""Longer texts in a table are words, shorter ones are marks such as signs."""
 
 
 def group_checks(checks: tuple[Check, ...]) -> dict[str, list[Check]]:
@@ -35,6 +38,21 @@ def show_number(value: object) -> str:
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
     return f"{value:.5g}"
+
+
+def show_cell(value: object, lang: str) -> str:
+    """Return what stands in a table: our words in the language, numbers for a reader, names of the user as they are."""
+    return value.say(lang) if isinstance(value, Statement) else show_number(value)
+
+
+def word_columns(table: DataTable) -> set[int]:
+    """Return the columns that hold sentences or lists of names: they are read from the left, and may wrap."""
+    wide = range(1, len(table.columns) + len(table.user_columns))
+    return {j for j in wide if any(_is_long(row[j]) for row in table.rows)}
+
+
+def _is_long(cell: object) -> bool:
+    return isinstance(cell, Statement) or (isinstance(cell, str) and len(cell) > SHORT)
 
 
 def heading(column: str, lang: str) -> str:
