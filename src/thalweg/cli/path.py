@@ -9,6 +9,7 @@ from thalweg.cli.console import Output
 from thalweg.diagonal.audit import feature_table
 from thalweg.diagonal.fit import fit
 from thalweg.diagonal.section import TABLE_ROWS, order_table, saddle_table
+from thalweg.records import DataTable
 from thalweg.reports import report
 from thalweg.reports.report import write_atomically
 
@@ -41,7 +42,13 @@ def path(
     output.console.print()
     output.table(saddle_table(fitted))
     output.console.print()
-    output.table(feature_table(fitted), TABLE_ROWS)
+    output.table(_short(feature_table(fitted)), TABLE_ROWS)
     output.console.print(fitted.outcome.say(lang.value), markup=False)
     warned = any(check.is_blocking or (strict and check.is_warning) for check in problem.checks)
     raise typer.Exit(int(warned))
+
+
+def _short(table: DataTable) -> DataTable:
+    """Leave out what the order of activation has said already."""
+    upto = table.columns.index("at_end") + 1
+    return DataTable(table.code, table.columns[:upto], tuple(row[:upto] for row in table.rows))

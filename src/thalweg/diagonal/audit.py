@@ -20,11 +20,14 @@ from thalweg.records.statement import Shown
 AT_WALL = 1.0 - 1e-9
 """A dual this near its wall has reached it: far coarser than the rounding of a dual, far finer than any plateau."""
 
+NEARLY = 99.99
+"""Largest percentage of the way that is said of a dual which has not reached its wall."""
+
 NOTHING = float("nan")
 
 ACTIVE, OFF, KEPT = (Statement(f"state.{word}", {}) for word in ("active", "off", "kept"))
 
-COLUMNS = ("feature", "sign", "jump", "enters_at", "leaves_at", "spells", "at_stop", "at_end", "why")
+COLUMNS = ("feature", "why", "at_stop", "at_end", "sign", "jump", "enters_at", "leaves_at", "spells")
 
 
 def feature_table(fit: Fit) -> DataTable:
@@ -38,8 +41,8 @@ def feature_table(fit: Fit) -> DataTable:
     Returns
     -------
     DataTable
-        Feature; signs in the order of its spells; jump and time of first entry; time of last exit (infinite: never);
-        number of spells; state at the recommended stop and at the end; and why.
+        Feature; why it is active or not; state at the recommended stop and at the end; signs in the order of its
+        spells; jump and time of first entry; time of last exit (infinite: never); number of spells.
     """
     story = _Story(fit)
     return DataTable("diagonal.features", COLUMNS, tuple(story.row(i) for i in story.order()))
@@ -95,7 +98,7 @@ class _Story:
 
     def row(self, i: int) -> tuple[Shown, ...]:
         at_stop: Shown = NOTHING if self.stop is None else self.state(i, self.stop)
-        return (self.names[i], *self._times_of(i), at_stop, self.state(i, self.end), self.why(i))
+        return (self.names[i], self.why(i), at_stop, self.state(i, self.end), *self._times_of(i))
 
     def _times_of(self, i: int) -> tuple[Cell, ...]:
         """Return signs, jump and time of the first entry, time of the last exit, and the number of spells."""
@@ -159,7 +162,7 @@ class _Story:
             return Statement("why.diagonal.touched", {})
         ended = self.fit.outcome in (Outcome.CONVERGED, Outcome.INTERPOLATED, Outcome.NOTHING_TO_LEARN)
         code = "why.diagonal.never_reached" if ended else "why.diagonal.not_yet"
-        return Statement(code, {"percent": float(np.floor(1e4 * share) / 100)})  # 100 % is only said at the wall
+        return Statement(code, {"percent": min(round(100 * share, 2), NEARLY)})
 
     def _pushed_out(self, spell: Spell) -> Statement:
         """Name what entered when a spell ended."""

@@ -37,7 +37,7 @@ def contradictions(fit: Fit, problem: Problem, options: DiagonalOptions) -> list
         **_limit_claims(fit, options),
     }
     wrong = [name for name, right in claims.items() if not right]
-    return wrong or _recomputed_claims(fit, problem)
+    return wrong or _recomputed_claims(fit, problem, options)
 
 
 def _has_sound_arrays(fit: Fit) -> bool:
@@ -114,9 +114,9 @@ def _limit_claims(fit: Fit, options: DiagonalOptions) -> dict[str, bool]:
     }
 
 
-def _recomputed_claims(fit: Fit, problem: Problem) -> list[str]:
+def _recomputed_claims(fit: Fit, problem: Problem, options: DiagonalOptions) -> list[str]:
     """Compare the held-out errors, the audit and the length of the Lasso part with a computation of our own."""
-    again = fit_again(problem, fit.options, fit.seed)
+    again = fit_again(problem, options.model_dump(), fit.seed)
     made = {name: fit.solution[name] for name in (*HELD_OUT, *STORY) if name in fit.solution}
     whole = np.ones(len(fit.feature_names))  # duals are shares of the way to a wall: tiny ones are rounding
     sizes = {"largest_dual": whole}

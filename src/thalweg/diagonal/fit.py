@@ -27,7 +27,7 @@ from thalweg.diagonal.path import SaddlePath
 from thalweg.diagonal.prepare import Prepared, prepare
 from thalweg.diagonal.saddle_path import saddle_path
 from thalweg.numerics.options import validated
-from thalweg.records import Fit, Mark, Trajectory
+from thalweg.records import Fit, Mark, Outcome, Trajectory
 
 HELD_OUT = (
     "held_out_times", "held_out_rmse", "held_out_active", "held_out_gain", "held_out_mean",
@@ -72,7 +72,7 @@ def fit(problem: Problem, options: Mapping[str, object] | None = None, seed: int
         **_arrays(path),
         **_preparation(prepared),
         **_kept(path, prepared),
-        **_story(path, prepared, chosen.positive),
+        **_story(path, prepared, chosen),
         **_held_out(problem, chosen),
     }
     return Fit(
@@ -187,21 +187,30 @@ def _kept(path: SaddlePath, prepared: Prepared) -> dict[str, np.ndarray]:
     return {"kept": kept.columns, "kept_values": np.array(values).reshape(path.count + 1, kept.columns.size)}
 
 
-def _story(path: SaddlePath, prepared: Prepared, positive: bool) -> dict[str, np.ndarray]:
+def _story(path: SaddlePath, prepared: Prepared, options: DiagonalOptions) -> dict[str, np.ndarray]:
     """Return what the audit needs to say why a feature is not active."""
     duplicate_of = np.arange(prepared.scale.size)
     for group in path.duplicates:
         duplicate_of[[i for i, _ in group]] = group[0][0]
-    return {"lost": prepared.lost, "duplicate_of": duplicate_of, "largest_dual": _largest_dual(path, positive)}
+    largest = _largest_dual(path, prepared, options)
+    return {"lost": prepared.lost, "duplicate_of": duplicate_of, "largest_dual": largest}
 
 
-def _largest_dual(path: SaddlePath, positive: bool) -> np.ndarray:
-    """Return the largest share of the way to its wall that each dual went, up to the last jump."""
+def _largest_dual(path: SaddlePath, prepared: Prepared, options: DiagonalOptions) -> np.ndarray:
+    """Return the largest share of the way to its wall that each dual went; it moves linearly between jumps."""
     largest = np.zeros(path.exponents.size)
+
+    def see(duals: np.ndarray) -> None:
+        np.maximum(largest, (duals if options.positive else np.abs(duals)).max(axis=0), out=largest)
+
     for start in range(0, path.count + 1, BLOCK):
-        duals = path.integrals[start : start + BLOCK] @ path.X / path.X.shape[0]
-        np.maximum(largest, (duals if positive else np.abs(duals)).max(axis=0), out=largest)
-    return np.minimum(largest / path.exponents, 1.0)  # duals move linearly between jumps
+        see(path.integrals[start : start + BLOCK] @ path.X / path.X.shape[0])
+    stopped = path.outcome is Outcome.STOPPED_ON_REQUEST and path.count != options.max_saddles
+    if stopped and options.max_time is not None:  # in the middle of a plateau
+        pull = prepared.X.T @ (prepared.y - prepared.X @ path.coef(path.count)) / prepared.y.size
+        rest = options.max_time - (path.times[-1] if path.count else 0.0)
+        see((path.dual(path.count) + rest * pull)[None])
+    return np.minimum(largest / path.exponents, 1.0)
 
 
 def _preparation(prepared: Prepared) -> dict[str, np.ndarray]:

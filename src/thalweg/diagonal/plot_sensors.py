@@ -65,7 +65,6 @@ def _best_and_enough(fit: Fit, steps: list[Step]) -> dict[str, Cell]:
         "error": near.error,
         "enough": near.at,
         "fewer": near.sensors,
-        "percent": 100 * (near.error / best.error - 1) if best.error > 0 else 0.0,
         "mean": held_out_mean(fit),
     }
 

@@ -18,7 +18,7 @@ from thalweg.families import find_family
 from thalweg.records import Certificate, DataTable, Decisions, Fit, Picture, Provenance, Section, Survey
 from thalweg.records.fit import option_words
 from thalweg.reports.decisions import view
-from thalweg.reports.numbers import group_checks, heading, headings, show_cell, show_number, word_columns
+from thalweg.reports.numbers import column_kinds, group_checks, heading, headings, show_cell, show_number
 from thalweg.texts import sentences, text
 
 ROWS_SHOWN = 100
@@ -124,7 +124,7 @@ def _environment(lang: str) -> jinja2.Environment:
         heading=functools.partial(heading, lang=lang),
         table_title=functools.partial(_table_title, lang=lang),
         headings=functools.partial(headings, lang=lang),
-        word_columns=word_columns,
+        column_kinds=functools.partial(column_kinds, lang=lang),
     )
     environment.filters["number"] = show_number
     environment.filters["cell"] = functools.partial(show_cell, lang=lang)

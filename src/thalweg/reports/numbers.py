@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 
 from thalweg.records import Check, DataTable, Statement
+from thalweg.records.statement import Shown
 from thalweg.texts import has_text, text
 
-SHORT = 4
-"""Longer texts in a table are words, shorter ones are marks such as signs."""
+MARK, WORD = 4, 12
+"""Texts in a table up to these lengths are marks such as signs, and single words; longer ones wrap."""
 
 
 def group_checks(checks: tuple[Check, ...]) -> dict[str, list[Check]]:
@@ -45,14 +46,15 @@ def show_cell(value: object, lang: str) -> str:
     return value.say(lang) if isinstance(value, Statement) else show_number(value)
 
 
-def word_columns(table: DataTable) -> set[int]:
-    """Return the columns that hold sentences or lists of names: they are read from the left, and may wrap."""
-    wide = range(1, len(table.columns) + len(table.user_columns))
-    return {j for j in wide if any(_is_long(row[j]) for row in table.rows)}
+def column_kinds(table: DataTable, lang: str) -> list[str]:
+    """Return for each column "words" (sentences, lists of names: they wrap), "word" (read from the left) or ""."""
+    return [_kind([row[j] for row in table.rows], lang) for j in range(len(table.columns) + len(table.user_columns))]
 
 
-def _is_long(cell: object) -> bool:
-    return isinstance(cell, Statement) or (isinstance(cell, str) and len(cell) > SHORT)
+def _kind(cells: list[Shown], lang: str) -> str:
+    texts = [show_cell(cell, lang) for cell in cells if not isinstance(cell, (int, float))]
+    longest = max(map(len, texts), default=0)
+    return "words" if longest > WORD else "word" if longest > MARK else ""
 
 
 def heading(column: str, lang: str) -> str:
