@@ -89,6 +89,8 @@ def read_decisions(path: Path) -> Decisions:
                 "decisions_twice", path=path, column=entry.column, first=numbers[entry.column], entry=number
             )
         numbers[entry.column] = number
+    if not unit.strip() and any(entry.cost is not None for entry in entries):
+        raise InputError("decisions_unit", path=path)
     return Decisions(str(path), hashlib.sha256(raw).hexdigest(), tuple(entries), unit)
 
 

@@ -42,7 +42,7 @@ def figures(fit: Fit, lang: str = "en", decisions: Decisions | None = None) -> t
 def timeline(fit: Fit, lang: str = "en") -> Picture:
     """Draw one bar a spell of activity, one row a feature, kept columns first, then in the order of activation."""
     order, kept = activation_order(fit), tuple(kept_of(fit).tolist())
-    shown = (*kept, *order)[:TIMELINE_FEATURES]
+    shown = (*kept[: TIMELINE_FEATURES // 3], *order)[:TIMELINE_FEATURES]
     row = {feature: place for place, feature in enumerate(shown)}
     left, right = _edges(fit)
     times = fit.solution["times"]

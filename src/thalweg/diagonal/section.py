@@ -11,9 +11,9 @@ from thalweg.diagonal.compression import WORTH_COMPRESSING
 from thalweg.diagonal.fit import best_held_out, coefficients, fit, held_out_mean, kept_of
 from thalweg.diagonal.keeping import FREE
 from thalweg.diagonal.order import activation_order, spells, supports
-from thalweg.diagonal.sensors import sensor_curve
+from thalweg.diagonal.sensors import cost_curve, sensor_curve
 from thalweg.diagonal.stopping import NEARLY_BEST, recommended_saddle, stopping_time
-from thalweg.records import Cell, Choice, DataTable, Fit, Outcome, Section, Span, Statement
+from thalweg.records import Cell, Choice, DataTable, Decisions, Fit, Outcome, Section, Span, Statement
 from thalweg.records.statement import Shown
 
 TABLE_ROWS = 100
@@ -56,7 +56,7 @@ def section(problem: Problem, budget: float, seed: int) -> Section:
         applies=True,
         headline=_headline(fitted),
         checks=checks(problem, fitted),
-        tables=(order_table(fitted), saddle_table(fitted), feature_table(fitted), sensor_curve(fitted)),
+        tables=_all_tables(fitted, problem.decisions),
         advice=_advice(fitted),
         fits=(fitted,),
         skipped=skipped,
@@ -140,6 +140,13 @@ def coefficient_table(fitted: Fit) -> DataTable:
     ]
     constant = ("1", Statement("state.intercept", {}), intercept)
     return DataTable("diagonal.coefficients", ("feature", "role", "coefficient"), (*rows, constant))
+
+
+def _all_tables(fitted: Fit, decisions: Decisions | None) -> tuple[DataTable, ...]:
+    """Return every table of a survey; where columns have costs, also what these buy."""
+    costs = decisions.costs if decisions else {}
+    made = (order_table(fitted), saddle_table(fitted), feature_table(fitted), sensor_curve(fitted))
+    return (*made, cost_curve(fitted, costs)) if costs else made
 
 
 def tables(fitted: Fit) -> tuple[DataTable, ...]:

@@ -78,11 +78,13 @@ def sensor_steps(fit: Fit) -> list[Step]:
     saddles = _saddles(fit)
     if not saddles:
         return []
-    counts = [saddle.sensors for saddle in saddles]
-    least_of = {count: min((s for s in saddles if s.sensors == count), key=lambda s: s.error) for count in set(counts)}
-    best = least_of[min(counts)]
+    least_of: dict[int, Step] = {}
+    for saddle in saddles:
+        known = least_of.setdefault(saddle.sensors, saddle)
+        least_of[saddle.sensors] = saddle if saddle.error < known.error else known
+    best = least_of[min(least_of)]
     steps: list[Step] = []
-    for number in range(min(counts), max(counts) + 1):
+    for number in range(min(least_of), max(least_of) + 1):
         candidate = least_of.get(number, best)
         best = candidate if candidate.error < best.error else best
         steps.append(Step(number, best.saddle, best.sensors, best.error, best.time))

@@ -92,7 +92,7 @@ def file_to_edit(
     Returns
     -------
     tuple
-        TOML that `--decisions` reads once somebody has filled in who and when.
+        TOML that `--decisions` reads once somebody has filled in who and when; empty where there is no column.
     """
     entries = list(decisions.entries) if decisions else []
     decided = {entry.column for entry in entries if entry.decision != UNDECIDED}
@@ -101,6 +101,8 @@ def file_to_edit(
     fresh = [s for s in suggested if s.column not in decided]
     fresh.sort(key=lambda s: s.decision == UNDECIDED)
     entries += [ColumnDecision(s.column, s.decision, s.reason.say(lang), cost=costs.get(s.column)) for s in fresh]
+    if not entries:
+        return "", 0
     source, target = _quoted(profile.source), _quoted(profile.target)
     head = [f"# {line}" for line in text("ui.decisions_head", lang, source=source, target=target).split("\n")]
     unit = [f"cost_unit = {_quoted(decisions.cost_unit)}"] if decisions and decisions.cost_unit else []
