@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import thalweg as tw
@@ -16,6 +16,7 @@ from thalweg.diagonal.sensors import cost_curve, cost_steps, enough, sensor_step
 from thalweg.diagonal.stopping import recommended_saddle
 from thalweg.records import ColumnDecision, Decisions
 
+few = settings(max_examples=20)
 AS_THEY_ARE = {"fit_intercept": False, "standardize": False}
 
 
@@ -155,6 +156,7 @@ def test_every_feature_stands_in_the_audit_once_and_its_states_are_true(seed, n,
     assert all(made.solution["largest_dual"][int(name[1:]) - 1] < 1 for name in never)
 
 
+@few
 @given(st.integers(0, 2**32 - 1), st.booleans())
 def test_the_largest_dual_is_that_of_the_path(seed, positive):
     problem = table_problem(n=30, d=6, seed=seed, noise=2.0)
@@ -183,6 +185,7 @@ def test_wide_audits_are_whole_in_the_section_and_short_on_the_page():
     assert page.count("50 further rows are in the JSON file.") == 1
 
 
+@few
 @given(st.integers(0, 2**32 - 1), st.integers(0, 2))
 def test_the_sensor_curve_is_what_brute_force_finds(seed, kept):
     problem = table_problem(n=40, d=8, seed=seed, noise=4.0)
@@ -205,6 +208,7 @@ def test_the_sensor_curve_is_what_brute_force_finds(seed, kept):
     assert enough(sensor_steps(made)).error <= 1.05 * curve.min()
 
 
+@few
 @given(st.integers(0, 2**32 - 1), st.lists(st.integers(0, 4), min_size=8, max_size=8))
 def test_the_cost_curve_is_the_pareto_front(seed, prices):
     made = fit(table_problem(n=40, d=8, seed=seed, noise=4.0), {"keep": ["x8"]})

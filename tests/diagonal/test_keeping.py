@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pandas
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import thalweg as tw
@@ -19,6 +19,7 @@ from thalweg.numerics.dependence import independent_columns
 from thalweg.records import InputError, Outcome, Verdict, same
 
 seeds = st.integers(0, 2**32 - 1)
+few = settings(max_examples=20)
 
 
 def correlated(seed, n=40, d=7, noise=1.0):
@@ -36,6 +37,7 @@ def freed(X, y, kept, intercept=True):
     return rest - Z @ np.linalg.lstsq(Z, rest, rcond=None)[0], y - Z @ np.linalg.lstsq(Z, y, rcond=None)[0], Z
 
 
+@few
 @given(seeds, st.booleans(), st.booleans(), st.lists(st.integers(0, 6), min_size=1, max_size=4, unique=True))
 def test_the_path_is_that_of_explicitly_freed_data(seed, standardize, intercept, kept):
     X, y = correlated(seed)
@@ -51,6 +53,7 @@ def test_the_path_is_that_of_explicitly_freed_data(seed, standardize, intercept,
     assert all(np.array_equal(a, others[b]) for a, b in zip(supports(made), path.supports, strict=True))
 
 
+@few
 @given(seeds, st.booleans(), st.booleans(), st.integers(1, 4), st.integers(8, 40))
 def test_every_saddle_is_the_joint_least_squares_fit(seed, standardize, intercept, p, n):
     X, y = correlated(seed, n)
@@ -67,6 +70,7 @@ def test_every_saddle_is_the_joint_least_squares_fit(seed, standardize, intercep
     assert proof.verdict is Verdict.HOLDS, proof
 
 
+@few
 @given(seeds, st.floats(-50, 50), st.floats(-50, 50))
 def test_multiples_of_a_kept_column_change_nothing(seed, one, other):
     X, y = correlated(seed)
@@ -81,6 +85,7 @@ def test_multiples_of_a_kept_column_change_nothing(seed, one, other):
         assert fits[0] == pytest.approx(fits[1], abs=1e-7 * np.abs(y).max())
 
 
+@few
 @given(seeds)
 def test_a_multiple_of_a_kept_column_in_the_target_changes_nothing_but_its_coefficient(seed):
     X, y = correlated(seed)

@@ -106,14 +106,21 @@ def test_the_offered_file_can_be_used_once_it_is_signed(lang, tmp_path):
 
 
 def test_decisions_that_were_taken_stay_in_the_offered_file():
-    entry = ColumnDecision("x3", "keep", 'a "reason"', "T. Sato", "2025-03-14", 0.1)
-    problem = tw.read(*(getattr(table_problem(noise=1.0), name) for name in "Xy"), decisions=decided(entry, unit="k€"))
+    taken = ColumnDecision("x3", "keep", 'a "reason"', "T. Sato", "2025-03-14", 0.1)
+    waiting = ColumnDecision("x1", "undecided", "calibration is pending")
+    entries = (taken, ColumnDecision("x2", "undecided", cost=2.0), waiting)
+    problem = tw.read(
+        *(getattr(table_problem(noise=1.0), name) for name in "Xy"), decisions=decided(*entries, unit="k€")
+    )
     offered = tomllib.loads(file_of(tw.report(tw.survey(problem)).html()))
     first, *others = offered["decision"]
     assert first == {
         "column": "x3", "decision": "keep", "reason": 'a "reason"', "who": "T. Sato", "when": "2025-03-14", "cost": 0.1
     }  # fmt: skip
     assert offered["cost_unit"] == "k€" and {e["column"] for e in others} == {"x1", "x2", "x4", "x5"}
+    told = {e["column"]: e for e in others}
+    assert told["x1"]["decision"] == "undecided" and told["x1"]["reason"] == "calibration is pending"
+    assert told["x2"]["cost"] == 2.0 and told["x2"]["reason"].startswith("Enters only")
 
 
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from thalweg.diagonal.fit import held_out_mean
 from thalweg.diagonal.section import TABLE_ROWS
 from thalweg.diagonal.sensors import Step, cost_curve, cost_steps, enough, sensor_curve, sensor_steps, unpriced
-from thalweg.numerics.validation import list_some
 from thalweg.records import Cell, DataTable, Decisions, Fit, Picture, Statement
 from thalweg.runtime.drawing import COLOURS, new_figure, plain
 from thalweg.texts import text
@@ -42,7 +41,7 @@ def cost_staircase(fit: Fit, decisions: Decisions, lang: str = "en") -> Picture:
     steps, missing = cost_steps(fit, decisions.costs), unpriced(fit, decisions.costs)
     unit = decisions.cost_unit or "1"
     figure = _staircase(fit, steps, text("axis.cost", lang, unit=plain(unit)), lang)
-    values: dict[str, Cell] = {"unit": unit, "unpriced": list_some(missing), **_best_and_enough(fit, steps)}
+    values: dict[str, Cell] = {"unit": unit, "unpriced": ", ".join(missing), **_best_and_enough(fit, steps)}
     code = "diagonal.costs_unpriced" if missing else "diagonal.costs"
     return _picture(code, figure, values, cost_curve(fit, decisions.costs), lang)
 

@@ -95,8 +95,8 @@ def file_to_edit(
         TOML that `--decisions` reads once somebody has filled in who and when; empty where there is no column.
     """
     entries = list(decisions.entries) if decisions else []
-    decided = {entry.column for entry in entries if entry.decision != UNDECIDED}
-    entries = [entry for entry in entries if entry.column in decided]
+    entries = [entry for entry in entries if entry.decision != UNDECIDED or entry.reason]
+    decided = {entry.column for entry in entries}
     costs = decisions.costs if decisions else {}
     fresh = [s for s in suggested if s.column not in decided]
     fresh.sort(key=lambda s: s.decision == UNDECIDED)
