@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 HEIGHT = 360
 
+NAMED = 20
+"""Columns without a cost that the text names."""
+
 
 def sensor_pictures(fit: Fit, lang: str, decisions: Decisions | None) -> tuple[Picture, ...]:
     """Return the error against the number of features and, where costs are known, against cost."""
@@ -41,7 +44,11 @@ def cost_staircase(fit: Fit, decisions: Decisions, lang: str = "en") -> Picture:
     steps, missing = cost_steps(fit, decisions.costs), unpriced(fit, decisions.costs)
     unit = decisions.cost_unit or "1"
     figure = _staircase(fit, steps, text("axis.cost", lang, unit=plain(unit)), lang)
-    values: dict[str, Cell] = {"unit": unit, "unpriced": ", ".join(missing), **_best_and_enough(fit, steps)}
+    values: dict[str, Cell] = {
+        "unit": unit,
+        "unpriced": ", ".join(missing[:NAMED]) + (", …" if len(missing) > NAMED else ""),
+        **_best_and_enough(fit, steps),
+    }
     code = "diagonal.costs_unpriced" if missing else "diagonal.costs"
     return _picture(code, figure, values, cost_curve(fit, decisions.costs), lang)
 
