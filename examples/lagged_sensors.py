@@ -1,4 +1,4 @@
-"""Which sensors, and how far back, tell the temperature of a photovoltaic inverter half an hour ahead?
+"""The sensors, and how far back, that tell the temperature of a photovoltaic inverter half an hour ahead.
 
 Real records every quarter of an hour (pvanalytics). Each sensor enters with its last eight values; the target is the
 inverter's temperature two records later. Rows are ordered in time, so every split looks forward: cross-validation

@@ -10,6 +10,7 @@ import thalweg as tw
 from tests.problems import table_problem
 from thalweg.families import FAMILIES, find_family
 from thalweg.records import InputError, Outcome, Verdict, from_document, same, to_document
+from thalweg.reports.numbers import headings, show_cell
 from thalweg.texts import LANGUAGES
 
 BUDGET = 1e9
@@ -95,6 +96,10 @@ class TestEveryFamily:
             for fit in section.fits:
                 for picture in family.figures(fit, lang):
                     assert picture.title and picture.alternative.say(lang) and picture.tables
+                for table in family.tables(fit):
+                    assert table.rows and all(len(row) == len(headings(table, lang)) for row in table.rows)
+                    assert all(show_cell(cell, lang) is not None for row in table.rows for cell in row)
+            assert all(s.reason.say(lang) for s in section.suggestions)
 
     def test_refuses_holes_and_unknown_options_in_words(self, family):
         with pytest.raises(InputError, match="rows 3, 6"):

@@ -15,7 +15,7 @@ from thalweg.records.errors import InputError
 
 if TYPE_CHECKING:
     from thalweg.data.problem import Problem
-    from thalweg.records import Certificate, Check, Fit, Picture, Section
+    from thalweg.records import Certificate, Check, DataTable, Decisions, Fit, Picture, Section
 
 
 class Family(Protocol):
@@ -42,8 +42,12 @@ class Family(Protocol):
         """Prove a result, made here or elsewhere."""
         ...
 
-    def figures(self, fit: Fit, lang: str = "en") -> tuple[Picture, ...]:
-        """Draw a fit."""
+    def figures(self, fit: Fit, lang: str = "en", decisions: Decisions | None = None) -> tuple[Picture, ...]:
+        """Draw a fit; with decisions also what their costs buy."""
+        ...
+
+    def tables(self, fit: Fit) -> tuple[DataTable, ...]:
+        """Return the tables that a report shows of a fit."""
         ...
 
     def golden_values(self) -> dict[str, float]:
@@ -73,9 +77,13 @@ class Folder:
         """Prove a result (`certify.py`)."""
         return self._role("certify").certify(fit, problem)
 
-    def figures(self, fit: Fit, lang: str = "en") -> tuple[Picture, ...]:
+    def figures(self, fit: Fit, lang: str = "en", decisions: Decisions | None = None) -> tuple[Picture, ...]:
         """Draw a fit (`plot.py`)."""
-        return self._role("plot").figures(fit, lang)
+        return self._role("plot").figures(fit, lang, decisions)
+
+    def tables(self, fit: Fit) -> tuple[DataTable, ...]:
+        """Return what a report shows beside the pictures (`section.py`)."""
+        return self._role("section").tables(fit)
 
     def golden_values(self) -> dict[str, float]:
         """Recompute known answers (`golden.py`)."""

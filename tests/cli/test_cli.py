@@ -111,6 +111,10 @@ def test_reports_are_the_same_apart_from_measured(thalweg, tmp_path):
         (["report", BAD], 2, "not a run folder"),
         (["compare", "a", "b"], 2, "not a run folder"),
         (["path", GOOD, "-t", "z"], 2, "no column named z"),
+        (["survey", GOOD, "-t", "y", "--keep", "c"], 2, "no column named c"),
+        (["train", GOOD, "-t", "y", "--keep", "a", "--drop", "a"], 2, "to be kept and to be left out"),
+        (["survey", GOOD, "-t", "y", "--decisions", BAD / "decisions_unsigned.toml"], 2, "entry 2 (b): who is missing"),
+        (["train", GOOD, "-t", "y", "--decisions", BAD / "decisions_broken.toml"], 2, "no TOML file"),
         (["demo", "nothing"], 2, "pv-inverter"),
         (["nothing"], 2, "nothing"),
         (["survey", BAD / "plant_with_faults.csv", "-t", "out"], 1, ""),
@@ -176,6 +180,46 @@ def test_the_demo_leaves_its_data_beside_the_report(thalweg, tmp_path):
     assert sorted(p.name for p in (tmp_path / "here").iterdir()) == ["pv_inverter.csv", "report.html", "report.json"]
     command = next(line for line in done.stdout.splitlines() if line.startswith("  thalweg train"))
     assert thalweg(*command.split()[1:]).returncode == 0
+
+
+DECIDED = """
+cost_unit = "EUR"
+[[decision]]
+column = "flow"
+decision = "keep"
+reason = "safety rules"
+who = "T. Sato"
+when = 2025-03-14
+cost = 5
+"""
+
+
+def test_kept_columns_and_decisions_go_all_the_way(thalweg, tmp_path):
+    file = plant(tmp_path)
+    (tmp_path / "decisions.toml").write_text(DECIDED)
+    surveyed = thalweg("survey", file, "-t", "yield", "--decisions", "decisions.toml")
+    assert surveyed.returncode == 0, surveyed.stderr
+    assert "keep 1, drop 0, open 1; by T. Sato" in surveyed.stdout and "--decisions decisions.toml" in surveyed.stdout
+    facts = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert facts["survey"]["decisions"]["entries"][0]["reason"] == "safety rules"
+    assert facts["survey"]["sections"][0]["fits"][0]["options"]["keep"] == ["flow"]
+    assert "safety rules" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    trained = thalweg("train", file, "-t", "yield", "--decisions", "decisions.toml", "--out", "run")
+    assert trained.returncode == 0 and "freed of what flow explain" in trained.stdout
+    assert thalweg("certify", "run").returncode == 0
+    assert thalweg("report", "run", "--lang", "ja").returncode == 0
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "safety rules" in page and "T. Sato" in page and 'class="signatures"' in page
+    path = thalweg("path", file, "-t", "yield", "--keep", "flow,pressure")
+    assert path.returncode == 0 and path.stdout.count("Kept by the user.") == 2
+
+
+def test_the_path_says_why_features_are_off(thalweg, tmp_path):
+    rows = "\n".join(f"{(7 * i) % 11},{5 if i else 5},{(7 * i) % 11},{i % 3 + (7 * i) % 11}" for i in range(40))
+    (tmp_path / "still.csv").write_text("a,never_changes,copy,y\n" + rows + "\n")
+    words = " ".join(thalweg("path", "still.csv", "-t", "y").stdout.split())
+    assert "Constant column" in words and "they share" in words
+    assert "一定の列です" in thalweg("path", "still.csv", "-t", "y", "--lang", "ja").stdout
 
 
 def test_a_fresh_folder_is_found_for_each_run(thalweg, tmp_path):

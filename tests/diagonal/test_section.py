@@ -88,7 +88,7 @@ def test_ill_conditioned_spectra_keep_all_their_jumps():
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_pictures_have_titles_words_tables_and_labelled_axes(lang):
     pictures = figures(fit(table_problem(noise=1.0)), lang)
-    assert len(pictures) == 3
+    assert len(pictures) == 4
     for picture in pictures:
         assert picture.title and picture.alternative.say(lang) and picture.tables
         assert picture.figure.layout.xaxis.title.text

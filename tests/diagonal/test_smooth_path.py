@@ -476,7 +476,7 @@ def test_a_start_that_rounding_prevents_is_said(monkeypatch):
         ({"y": np.array([0.0, -1, 2]), "loss": "poisson"}, "negative numbers; first rows 1"),
         ({"loss": "huber"}, "needs huber_delta"),
         ({"huber_delta": 1.0}, "huber_delta"),
-        ({"sample_weight": np.ones(2)}, "sample_weight has 2 rows; X has 3"),
+        ({"sample_weight": np.ones(2)}, "sample_weight has 2 entries; 3 are needed"),
         ({"sample_weight": np.array([1.0, -1, 1])}, "sample_weight = -1"),
         ({"sample_weight": np.zeros(3)}, "sum > 0"),
         ({"unpenalised": np.ones((2, 1))}, "unpenalised has 2 rows"),

@@ -12,7 +12,9 @@ from hypothesis.extra import numpy as npst
 from thalweg.records import (
     Certificate,
     Check,
+    ColumnDecision,
     DataTable,
+    Decisions,
     Fit,
     Mark,
     Method,
@@ -29,7 +31,10 @@ from thalweg.records import (
 )
 
 words = st.one_of(st.text(max_size=20), st.sampled_from(["NaN", "Infinity", "-Infinity", "", "string", "array"]))
-cells = st.one_of(st.floats(), st.integers(-(2**60), 2**60), words)
+statements = st.builds(
+    Statement, words, st.dictionaries(words, st.one_of(st.floats(), st.integers(), words), max_size=2)
+)
+cells = st.one_of(st.floats(), st.integers(-(2**60), 2**60), words, statements)
 arrays = npst.arrays(
     st.sampled_from([np.float64, np.float32, np.int64, np.bool_, np.complex128]),
     npst.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=4),
@@ -74,7 +79,7 @@ def test_fits_round_trip_with_their_arrays(solution, check):
         family="diagonal",
         outcome=Outcome.CONVERGED,
         seed=3,
-        options={"a": True, "b": None, "c": 1, "d": 1.0, "e": "NaN"},
+        options={"a": True, "b": None, "c": 1, "d": 1.0, "e": "NaN", "keep": ("NaN", "x"), "none": ()},
         feature_names=("NaN", "x"),
         target_name="y",
         solution=solution,
@@ -84,6 +89,15 @@ def test_fits_round_trip_with_their_arrays(solution, check):
     again = round_trip(fit)
     assert same(again, fit)
     assert math.copysign(1, again.trajectory.loss[2]) == -1
+
+
+@given(st.lists(words, max_size=3), st.one_of(st.none(), st.floats(min_value=0)))
+def test_decisions_round_trip(reasons, cost):
+    entries = tuple(
+        ColumnDecision(f"x{i}", "keep", reason, "w", "2025-01-01", cost) for i, reason in enumerate(reasons)
+    )
+    made = Decisions("decisions.toml", "ab", entries, "EUR")
+    assert same(round_trip(made), made)
 
 
 def test_same_tells_bits_apart():

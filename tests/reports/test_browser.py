@@ -42,7 +42,7 @@ def test_it_draws_and_is_quiet(browser, page_file, width, scheme):
         "figure[data-plot]", "all => all.map(e => e.querySelectorAll('svg.main-svg .scatterlayer .trace').length)"
     )
     heights = page.eval_on_selector_all("figure[data-plot] .plot", "all => all.map(e => e.clientHeight)")
-    assert len(lines) == 6 and min(lines) >= 1 and min(heights) > 150
+    assert len(lines) == 8 and min(lines) >= 1 and min(heights) > 150
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.context.close()
 

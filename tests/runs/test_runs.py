@@ -11,7 +11,7 @@ import pytest
 
 import thalweg as tw
 from tests.problems import table_problem
-from thalweg.records import InputError, Provenance, same
+from thalweg.records import ColumnDecision, Decisions, InputError, Provenance, Verdict, same
 from thalweg.runs.folder import replace_certificate
 from thalweg.runs.problem import problem_of
 
@@ -62,7 +62,8 @@ numpy.savez = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)
 make_run(Path('run'), table_problem())
 """
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env={**os.environ, "PYTHONPATH": root})
+    found = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env={**os.environ, "PYTHONPATH": found})
     assert done.returncode == -9
     assert not (tmp_path / "run").exists() and list(tmp_path.glob(".run.partial-*"))
     make_run(tmp_path / "run", table_problem())
@@ -117,6 +118,36 @@ def test_the_data_are_found_where_they_were_or_where_they_are_now(tmp_path, prob
     moved.write_text(moved.read_text().replace(repr(rows[0, 0].item()), "0.5"))
     with pytest.raises(InputError, match="does not hold the data"):
         problem_of(run, moved)
+
+
+def test_decisions_and_kept_columns_stay_in_the_run(tmp_path, problem):
+    entry = ColumnDecision("x3", "keep", "safety", "T. Sato", "2025-03-14", 3.0)
+    decided = tw.read(problem.X, problem.y, keep=["x5"], drop=["x4"], decisions=Decisions("d.toml", "", (entry,)))
+    fit = make_run(tmp_path / "run", decided, keep_data=True)
+    run = tw.read_run(tmp_path / "run")
+    assert same(run.manifest.decisions, decided.decisions) and run.manifest.kept == ("x5", "x3")
+    assert same(run.fit, fit) and run.fit.options["keep"] == ("x5", "x3")
+    again = problem_of(run)
+    assert again.kept == ("x5", "x3") and tw.certify(run.fit, again).verdict is Verdict.HOLDS
+    make_run(tmp_path / "plain", decided, keep=())
+    rows = {row[0]: row[1:] for row in tw.compare(run, tw.read_run(tmp_path / "plain")).table.rows}
+    assert rows["keep"] == ("x5, x3", "-")
+
+
+def test_runs_of_earlier_versions_are_read(tmp_path, problem):
+    make_run(tmp_path / "run", problem)
+    manifest, fit = (tmp_path / "run" / name for name in ("run.json", "fit.json"))
+    document = json.loads(manifest.read_text())
+    del document["content"]["kept"], document["content"]["decisions"]
+    manifest.write_text(json.dumps(document))
+    document = json.loads(fit.read_text())
+    del document["content"]["options"]["keep"]
+    for name in ("kept", "kept_values", "lost", "duplicate_of", "largest_dual", "held_out_mean"):
+        del document["content"]["solution"][name]
+    fit.write_text(json.dumps(document))
+    old = tw.read_run(tmp_path / "run")
+    assert old.manifest.decisions is None and tw.certify(old.fit, problem).verdict is Verdict.HOLDS
+    assert "<table>" in tw.report(old.fit, old.certificate).html()
 
 
 def test_comparison_tells_what_differs(tmp_path, problem):

@@ -9,7 +9,8 @@ import pytest
 
 import thalweg as tw
 from tests.problems import table_problem
-from thalweg.surveys.commands import survey_command
+from thalweg.cli.options import parse_options
+from thalweg.surveys.commands import survey_command, train_command
 
 BAD = Path(__file__).parents[1] / "bad"
 FAULTY = BAD / "plant_with_faults.csv"
@@ -50,6 +51,32 @@ def test_commands_quote_what_a_shell_would_split(tmp_path):
     problem = tw.read(path, "y", drop=["a b"])
     words = shlex.split(survey_command(problem, 4, drop=["c;d"]))
     assert words == ["thalweg", "survey", str(path), "--target", "y", "--drop", "a b", "--drop", "c;d", "--seed", "4"]
+
+
+def test_commands_repeat_what_was_kept_and_decided(tmp_path):
+    path, decisions = tmp_path / "data.csv", tmp_path / "our decisions.toml"
+    path.write_text("a,b,c,d,y\n" + "".join(f"{i},{i * i % 7},{i % 3},{i % 4},{i % 5}\n" for i in range(20)))
+    decisions.write_text(
+        '[[decision]]\ncolumn = "b"\ndecision = "keep"\nreason = "r"\nwho = "w"\nwhen = 2025-01-01\n'
+        '[[decision]]\ncolumn = "c"\ndecision = "drop"\nreason = "r"\nwho = "w"\nwhen = 2025-01-01\n'
+    )
+    problem = tw.read(path, "y", keep=["a"], drop=["d"], decisions=decisions)
+    words = shlex.split(tw.survey(problem).provenance.command)
+    assert words[5:] == ["--drop", "d", "--keep", "a", "--decisions", str(decisions)]
+    repeated = shlex.split(train_command(problem, "diagonal", {"standardize": False, "keep": ["a", "b"]}, 0))
+    options = parse_options([repeated[i + 1] for i, word in enumerate(repeated) if word == "--option"])
+    assert options == {"standardize": False, "keep": ["a", "b"]} and tw.train(problem, "diagonal", **options)
+    frame = tw.read(pandas.read_csv(path), "y", keep=["a"], decisions=decisions)
+    assert survey_command(frame, 0) == f"tw.survey(tw.read(data, 'y', keep=['a'], decisions={str(decisions)!r}))"
+
+
+def test_what_people_keep_is_never_proposed_to_be_dropped():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((40, 3))
+    data = pandas.DataFrame({"a": X[:, 0], "b": X[:, 1], "copy": X[:, 1], "y": X.sum(axis=1)})
+    assert "drop=['copy']" in str([str(c) for c in tw.survey(tw.read(data, "y")).decision.would_change])
+    kept = tw.survey(tw.read(data, "y", keep=["copy"]))
+    assert not any("survey(" in str(c) for c in kept.decision.would_change)
 
 
 def test_data_without_a_file_get_commands_for_python():

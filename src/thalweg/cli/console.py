@@ -10,8 +10,10 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from thalweg.records import Check, DataTable, Statement, Survey, Verdict
-from thalweg.reports.numbers import group_checks, headings, show_number
+from thalweg.records import Check, DataTable, Decisions, Statement, Survey, Verdict
+from thalweg.records.decisions import DROP, KEEP
+from thalweg.reports.decisions import open_columns
+from thalweg.reports.numbers import group_checks, headings, show_cell
 from thalweg.texts import text
 
 STYLES = {
@@ -59,14 +61,26 @@ class Output:
             Text(f" {text('mark.holds', self.lang)} {text('ui.held', self.lang, count=held)}", style="green")
         )
 
-    def table(self, table: DataTable) -> None:
-        """Print a table."""
+    def table(self, table: DataTable, limit: int | None = None) -> None:
+        """Print a table, or its first rows and how many there are more."""
         drawn = RichTable(title=None, box=None, pad_edge=False, header_style="bold")
         for name in headings(table, self.lang):
             drawn.add_column(Text(name), overflow="fold")
-        for row in table.rows:
-            drawn.add_row(*(Text(show_number(cell)) for cell in row))
+        for row in table.rows[:limit]:
+            drawn.add_row(*(Text(show_cell(cell, self.lang)) for cell in row))
         self.console.print(drawn)
+        if limit is not None and len(table.rows) > limit:
+            self.say("ui.more_rows", count=len(table.rows) - limit)
+
+    def decisions(self, decisions: Decisions | None, features: tuple[str, ...]) -> None:
+        """Print how many columns were decided on, and by whom, if there is a file of decisions."""
+        if decisions is None:
+            return
+        counts = {word: len(decisions.columns(word)) for word in (KEEP, DROP)}
+        people = ", ".join(decisions.people) or "-"
+        self.say(
+            "ui.decided", source=decisions.source, people=people, open=len(open_columns(decisions, features)), **counts
+        )
 
     def json(self, facts: Any) -> None:
         """Print facts for a program, if it asked for them."""

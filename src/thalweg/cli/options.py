@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from thalweg.records.errors import InputError
+
+if TYPE_CHECKING:
+    from thalweg.data import Problem
 
 
 class Language(StrEnum):
@@ -23,6 +26,14 @@ File = Annotated[str, typer.Argument(metavar="FILE", help="CSV or Parquet file."
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.", show_default=False)]
 Target = Annotated[str, typer.Option("--target", "-t", help="Column to learn.", show_default=False)]
 Drop = Annotated[list[str], typer.Option("--drop", help="Columns to leave out; repeat, or separate by commas.")]
+Keep = Annotated[
+    list[str],
+    typer.Option("--keep", help="Features to force in, training orders the rest; repeat, or separate by commas."),
+]
+DecisionsFile = Annotated[
+    str | None,
+    typer.Option("--decisions", help="TOML file: which columns to keep or drop, who decided it.", show_default=False),
+]
 Impute = Annotated[
     str | None, typer.Option("--impute", help="Fill holes: 'median' of each feature.", show_default=False)
 ]
@@ -52,6 +63,29 @@ def split_names(given: list[str]) -> tuple[str, ...]:
 
     names = [name.strip() for item in given for name in next(csv.reader([item], skipinitialspace=True), [])]
     return tuple(dict.fromkeys(name for name in names if name))
+
+
+def read_problem(
+    file: str,
+    target: str,
+    drop: list[str],
+    keep: list[str],
+    decisions: str | None,
+    impute: str | None,
+    encoding: str,
+) -> Problem:
+    """Read the problem that the options describe."""
+    from thalweg.data import read
+
+    return read(
+        file,
+        target,
+        drop=split_names(drop),
+        keep=split_names(keep),
+        impute=impute,
+        encoding=encoding,
+        decisions=decisions,
+    )
 
 
 def parse_options(given: list[str]) -> dict[str, Any]:

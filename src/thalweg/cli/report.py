@@ -25,7 +25,10 @@ def report(
     del seed  # a report has no chance in it; the verbs share their options
     output = Output(lang.value, quiet, as_json)
     loaded = read_run(run)
-    page = make_report(loaded.fit, loaded.certificate, lang=lang.value, provenance=loaded.manifest.provenance)
+    manifest = loaded.manifest
+    page = make_report(
+        loaded.fit, loaded.certificate, lang=lang.value, provenance=manifest.provenance, decisions=manifest.decisions
+    )
     saved = page.save(page_path(out or run))
     output.json(page.facts())
     output.say("ui.written", page=saved, facts=saved.with_suffix(".json"), size=saved.stat().st_size / 2**20)

@@ -9,9 +9,10 @@ import typer
 
 from thalweg.cli import options as given
 from thalweg.cli.console import Output, exit_code_of
-from thalweg.data import Problem, read
+from thalweg.data import Problem
 from thalweg.records import InputError, Survey
 from thalweg.reports import report
+from thalweg.reports.decisions import features_of
 from thalweg.surveys import survey as make_survey
 
 
@@ -19,6 +20,8 @@ def survey(
     file: given.File,
     target: given.Target,
     drop: given.Drop = [],  # noqa: B006
+    keep: given.Keep = [],  # noqa: B006
+    decisions: given.DecisionsFile = None,
     impute: given.Impute = None,
     encoding: given.Encoding = "utf-8",
     out: given.OutReport = None,
@@ -31,7 +34,7 @@ def survey(
     """Check the data, predict the training, and write report.html and report.json."""
     output = Output(lang.value, quiet, as_json)
     started = time.perf_counter()
-    problem = read(file, target, drop=given.split_names(drop), impute=impute, encoding=encoding)
+    problem = given.read_problem(file, target, drop, keep, decisions, impute, encoding)
     read_seconds = time.perf_counter() - started
     raise typer.Exit(survey_problem(problem, output, out, seed, strict, {"read_seconds": read_seconds}))
 
@@ -81,6 +84,7 @@ def _print(made: Survey, output: Output) -> None:
     profile = made.profile
     output.say("ui.size_line", source=profile.source, rows=profile.rows, columns=len(profile.columns),
                target=profile.target)  # fmt: skip
+    output.decisions(made.decisions, features_of(made.profile))
     output.checks(made.all_checks)
     output.console.print()
     for sentence in made.decision.sentences:

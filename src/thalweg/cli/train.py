@@ -10,7 +10,7 @@ from thalweg.api import certify
 from thalweg.api import train as train_family
 from thalweg.cli import options as given
 from thalweg.cli.console import Output
-from thalweg.data import Problem, read
+from thalweg.data import Problem
 from thalweg.families import FAMILIES
 from thalweg.records import Verdict
 from thalweg.reports import report
@@ -24,6 +24,8 @@ def train(
     family: given.FamilyName = FAMILIES[0].name,
     option: given.FamilyOptions = [],  # noqa: B006
     drop: given.Drop = [],  # noqa: B006
+    keep: given.Keep = [],  # noqa: B006
+    decisions: given.DecisionsFile = None,
     impute: given.Impute = None,
     encoding: given.Encoding = "utf-8",
     keep_data: given.KeepData = False,
@@ -37,16 +39,17 @@ def train(
     """Train one family, prove the result, and write a run folder."""
     output = Output(lang.value, quiet, as_json)
     options = given.parse_options(option)
-    problem = read(file, target, drop=given.split_names(drop), impute=impute, encoding=encoding)
+    problem = given.read_problem(file, target, drop, keep, decisions, impute, encoding)
     fit = train_family(problem, family, seed=seed, **options)
     certificate = certify(fit, problem)
     provenance = problem.provenance(seed, train_command(problem, family, options, seed))
     folder = out or _free_folder(problem, family)
     write_run(folder, problem, fit, certificate, provenance, keep_data=keep_data)
-    output.json(report(fit, certificate, lang=lang.value, provenance=provenance).facts())
+    output.json(report(fit, certificate, lang=lang.value, provenance=provenance, decisions=problem.decisions).facts())
     output.say("ui.trained", family=family, jumps=fit.trajectory.clock_values.size - 1,
                start=float(fit.trajectory.loss[0]), end=float(fit.trajectory.loss[-1]))  # fmt: skip
     output.console.print(fit.outcome.say(lang.value), markup=False)
+    output.decisions(problem.decisions, fit.feature_names)
     output.checks(tuple(check for check in problem.checks if check.is_blocking or check.is_warning))
     output.verdict(certificate.verdict)
     output.statement(certificate.statement)

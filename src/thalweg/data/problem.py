@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,9 +10,10 @@ import numpy as np
 
 from thalweg.data.checks import check_data
 from thalweg.data.columns import Column, read_columns
+from thalweg.data.decisions import apply_decisions
 from thalweg.data.table import Table
-from thalweg.numerics.validation import has_plain_size, list_some
-from thalweg.records import Check, ColumnProfile, DataProfile, InputError, Provenance, digest_of
+from thalweg.numerics.validation import has_plain_size, list_some, nearest
+from thalweg.records import Check, ColumnProfile, DataProfile, Decisions, InputError, Provenance, digest_of
 from thalweg.runtime.versions import versions
 
 IMPUTATIONS = ("median",)
@@ -24,7 +24,8 @@ class Problem:
     """Features `X (n, d)` and target `y (n,)` in float64, with the checks of the data.
 
     `X` and `y` may hold NaN where the file does; families refuse such a problem (`require_computable`).
-    `source_path` is empty for data that did not come from a file.
+    `source_path` is empty for data that did not come from a file. `dropped`, `kept` and `impute` are what the user
+    decided, the first two with what `decisions` (a file of decisions) adds.
     """
 
     X: np.ndarray
@@ -37,6 +38,8 @@ class Problem:
     source_path: str
     dropped: tuple[str, ...] = ()
     impute: str | None = None
+    kept: tuple[str, ...] = ()
+    decisions: Decisions | None = None
 
     @cached_property
     def digest(self) -> str:
@@ -89,7 +92,9 @@ def make_problem(
     target: str,
     *,
     drop: Sequence[str] = (),
+    keep: Sequence[str] = (),
     impute: str | None = None,
+    decisions: Decisions | None = None,
     path: str = "",
 ) -> Problem:
     """Choose target and features of a table, apply what the user decided, and check the data.
@@ -102,9 +107,13 @@ def make_problem(
         Name of the column to learn.
     drop
         Names of columns to leave out.
+    keep
+        Names of features to force in; see the family's option `keep`.
     impute
         "median" fills missing and text cells of features with the median of their column and leaves out the
         rows without a target; None keeps them as NaN.
+    decisions
+        Further columns to leave out and to keep, with who decided it and why.
     path
         Where the table was read from, for the commands in the report.
 
@@ -116,14 +125,18 @@ def make_problem(
     Raises
     ------
     InputError
-        If a name is not in the table, the target is text, or no numeric feature is left.
+        If a name is not in the table, the target is text, a kept column is no feature, decisions contradict each
+        other, or no numeric feature is left.
     """
     columns = {column.name: column for column in read_columns(table.frame)}
-    for name in (target, *drop):
+    for name in (target, *drop, *keep):
         if name not in columns:
-            raise InputError("column_unknown", column=name, source=table.source, near=_nearest(name, columns))
+            raise InputError("column_unknown", column=name, source=table.source, near=nearest(name, columns))
+    drop, keep = apply_decisions(decisions, drop, keep, target, columns)
     if target in drop:
         raise InputError("target_dropped", column=target)
+    if target in keep:
+        raise InputError("keep_target", column=target)
     if impute is not None and impute not in IMPUTATIONS:
         raise InputError("option_range", name="impute", value=impute, wanted=" | ".join(IMPUTATIONS))
     aim = columns[target]
@@ -132,6 +145,8 @@ def make_problem(
     features = [c for c in columns.values() if c.is_numeric and c.name != target and c.name not in drop]
     if not features:
         raise InputError("no_features", source=table.source, target=target)
+    if words := [name for name in keep if not columns[name].is_numeric]:
+        raise InputError("keep_not_numeric", column=words[0])
     X = np.column_stack([c.numbers for c in features])
     y, rows_left_out = aim.numbers, 0
     if impute == "median":
@@ -141,19 +156,15 @@ def make_problem(
         y=y,
         feature_names=tuple(c.name for c in features),
         target_name=target,
-        profile=_profile(table, columns, target, drop),
+        profile=_profile(table, columns, target, drop, keep),
         checks=check_data(X, y, features, aim, _left_out(columns, target, drop), rows_left_out, impute),
         source_digest=table.digest,
         source_path=path,
-        dropped=tuple(drop),
+        dropped=drop,
         impute=impute,
+        kept=keep,
+        decisions=decisions,
     )
-
-
-def _nearest(name: str, columns: dict[str, Column]) -> str:
-    folded = {column.casefold(): column for column in columns}
-    near = difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.4)
-    return list_some([folded[match] for match in near] or list(columns))
 
 
 def _impute_median(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
@@ -171,12 +182,16 @@ def _left_out(columns: dict[str, Column], target: str, drop: Sequence[str]) -> l
     return [c for c in columns.values() if not c.is_numeric and c.name != target and c.name not in drop]
 
 
-def _profile(table: Table, columns: dict[str, Column], target: str, drop: Sequence[str]) -> DataProfile:
+def _profile(
+    table: Table, columns: dict[str, Column], target: str, drop: Sequence[str], keep: Sequence[str]
+) -> DataProfile:
     def role(column: Column) -> str:
         if column.name == target:
             return "target"
         if column.name in drop:
             return "dropped"
+        if column.name in keep:
+            return "kept"
         return "feature" if column.is_numeric else column.kind
 
     profiles: tuple[ColumnProfile, ...] = tuple(c.profile(role(c)) for c in columns.values())

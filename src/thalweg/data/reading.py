@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from thalweg.data.decisions import read_decisions
 from thalweg.data.problem import Problem, make_problem
 from thalweg.data.table import ARRAYS, Table, read_table
 from thalweg.numerics.validation import real_array
-from thalweg.records import InputError
+from thalweg.records import Decisions, InputError
 
 
 def read(
@@ -18,8 +19,10 @@ def read(
     target: str | np.ndarray,
     *,
     drop: Sequence[str] = (),
+    keep: Sequence[str] = (),
     impute: str | None = None,
     encoding: str = "utf-8",
+    decisions: str | Path | Decisions | None = None,
 ) -> Problem:
     """Read a table and make it a problem.
 
@@ -31,10 +34,14 @@ def read(
         Name of the target column; for an array of features also the array `(n,)` of targets.
     drop
         Columns to leave out.
+    keep
+        Features to force in: training orders the others by what they add to these.
     impute
         "median" fills holes in features and leaves out rows without a target.
     encoding
         Of a CSV file.
+    decisions
+        A file of decisions on columns, or what was read from one: adds to `drop` and `keep`.
 
     Returns
     -------
@@ -44,13 +51,15 @@ def read(
     Raises
     ------
     InputError
-        If the source cannot be read, or a name is not in it.
+        If the source or the decisions cannot be read, a name is not in it, or decisions contradict each other.
     """
     import pandas
 
+    decided = read_decisions(Path(decisions)) if isinstance(decisions, (str, Path)) else decisions
     if isinstance(target, str):
         path = str(source) if isinstance(source, (str, Path)) else ""
-        return make_problem(read_table(source, encoding), target, drop=drop, impute=impute, path=path)
+        table = read_table(source, encoding)
+        return make_problem(table, target, drop=drop, keep=keep, impute=impute, decisions=decided, path=path)
     features = np.asarray(source)
     values = np.asarray(target)
     if values.ndim != 1:
@@ -64,4 +73,5 @@ def read(
     frame = pandas.DataFrame(features, columns=[f"x{j + 1}" for j in range(features.shape[1])])
     frame["y"] = values
     table = read_table(frame)
-    return make_problem(Table(table.frame, ARRAYS, table.digest), "y", drop=drop, impute=impute)
+    table = Table(table.frame, ARRAYS, table.digest)
+    return make_problem(table, "y", drop=drop, keep=keep, impute=impute, decisions=decided)

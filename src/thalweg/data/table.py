@@ -83,12 +83,31 @@ def _frame_digest(frame: pandas.DataFrame) -> str:
     return hashlib.sha256(frame.to_csv(index=False).encode()).hexdigest()
 
 
-def _read_file(path: Path, encoding: str) -> Table:
+def file_bytes(path: Path, endings: tuple[str, ...]) -> bytes:
+    """Return what stands in a file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    endings
+        Of the files that a message about a folder names.
+
+    Returns
+    -------
+    bytes
+        Not blank.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or it is a folder, unreadable or blank.
+    """
     if not path.exists():
         near = difflib.get_close_matches(path.name, _siblings(path), n=3, cutoff=0.5)
         raise InputError("file_missing", path=path, near=list_some(near) or "-")
     if path.is_dir():
-        files = sorted(p.name for p in path.iterdir() if p.suffix.lower() in (".csv", ".parquet"))
+        files = sorted(p.name for p in path.iterdir() if p.suffix.lower() in endings)
         raise InputError("file_is_directory", path=path, files=list_some(files) or "-")
     try:
         raw = path.read_bytes()
@@ -96,6 +115,11 @@ def _read_file(path: Path, encoding: str) -> Table:
         raise InputError("file_unreadable", path=path, reason=error.strerror or type(error).__name__) from None
     if not raw.strip():
         raise InputError("file_empty", path=path)
+    return raw
+
+
+def _read_file(path: Path, encoding: str) -> Table:
+    raw = file_bytes(path, (".csv", ".parquet"))
     digest = hashlib.sha256(raw).hexdigest()
     reader = _parse_parquet if path.suffix.lower() == ".parquet" or raw[:4] == b"PAR1" else _parse_csv
     return Table(reader(path, raw, encoding), path.name, digest)

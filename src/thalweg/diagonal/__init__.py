@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from thalweg.diagonal.audit import feature_table
 from thalweg.diagonal.certify import certify
 from thalweg.diagonal.checks import checks
 from thalweg.diagonal.columns import Columns
@@ -30,6 +31,7 @@ from thalweg.diagonal.selection import (
     longest_plateau,
 )
 from thalweg.diagonal.sensitivity import function_sensitivity, jax_sensitivity, linear_sensitivity, torch_sensitivity
+from thalweg.diagonal.sensors import cost_curve, sensor_curve
 from thalweg.diagonal.smooth_path import smooth_path
 
 if TYPE_CHECKING:
@@ -48,9 +50,10 @@ __all__ = [
     "Columns", "Criteria", "CrossValidation", "Escape", "Event", "Fold", "InputRecorder", "Observation", "SaddlePath",
     "SaddlePathClassifier", "SaddlePathRegressor", "SaddlePathRegressorCV", "SaddlePathSelector", "Spell",
     "activation_order", "activation_times", "best_held_out", "certify", "checks", "choose", "coefficients",
-    "cross_validate", "fit", "function_sensitivity", "gram_path", "information_criteria", "jax_sensitivity",
-    "least_squares_variance", "linear_sensitivity", "longest_plateau", "naive_path", "observe", "saddle",
-    "saddle_path", "section", "smooth_path", "spells", "torch_sensitivity",
+    "cost_curve", "cross_validate", "feature_table", "fit", "function_sensitivity", "gram_path",
+    "information_criteria", "jax_sensitivity", "least_squares_variance", "linear_sensitivity", "longest_plateau",
+    "naive_path", "observe", "saddle", "saddle_path", "section", "sensor_curve", "smooth_path", "spells",
+    "torch_sensitivity",
 ]  # fmt: skip
 
 

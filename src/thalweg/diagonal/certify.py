@@ -7,6 +7,8 @@ family, section 7). Any vector `R` proves its gap, so `R` is integrated anew fro
 residuals of the recorded supports, freed of the parts that rounding put into the span of the support and of those
 that no column sees; a dual that leaves its box is scaled back into it. All rounding errors are bounded from above,
 so a small gap is proved, whoever made the fit.
+With kept columns the statement is about target and features freed of them, here as in the fit (`keeping.py`); the
+coefficients of the kept ones are compared with those that fit best beside each saddle.
 Here `a_i = 1`; the one-sided network (`positive`) has `b >= 0` and `s_i <= 1`.
 """
 
@@ -94,7 +96,7 @@ def certify(fit: Fit, problem: Problem) -> Certificate:
 
 
 def _measure(fit: Fit, problem: Problem, options: DiagonalOptions) -> _Margins:
-    prepared = prepare_as(problem.X, problem.y, options)
+    prepared = prepare_as(problem, options)
     X, y = prepared.X, prepared.y
     n = y.size
     times = np.concatenate([[0.0], fit.solution["times"]])
@@ -207,10 +209,15 @@ def _certificate(
             "last_pull": Quantity(margins.last_pull, "tolerances"),
         }
     count = int(fit.solution["times"].size)
-    ended = "certificate.diagonal.ended" if fit.outcome in _ENDED else "certificate.diagonal.stopped"
+    values: dict[str, Cell] = {"saddles": count, "target": fit.target_name}
+    if kept := [name for name in fit.feature_names if name in validated(DiagonalOptions, fit.options).keep]:
+        values["kept"] = list_some(kept)
+        ended = "certificate.diagonal.ended_kept" if fit.outcome in _ENDED else "certificate.diagonal.stopped_kept"
+    else:
+        ended = "certificate.diagonal.ended" if fit.outcome in _ENDED else "certificate.diagonal.stopped"
     return Certificate(
         family="diagonal",
-        statement=Statement(ended, {"saddles": count, "target": fit.target_name}),
+        statement=Statement(ended, values),
         verdict=verdict,
         method=Method.PROVED,
         margins=measured,

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from thalweg.data.problem import Problem
-from thalweg.diagonal.fit import best_held_out, fit
+from thalweg.diagonal.fit import best_held_out, fit, held_out_mean, kept_of
+from thalweg.diagonal.keeping import DETERMINED, FREE
 from thalweg.diagonal.order import activation_order
 from thalweg.numerics.dependence import duplicate_groups
 from thalweg.numerics.ranking import kendall_tau
@@ -52,11 +53,12 @@ def checks(problem: Problem, fitted: Fit | None = None) -> tuple[Check, ...]:
         Always the same codes in the same order.
     """
     if not problem.is_computable:
-        codes = ("general_position", "target_pulls", "scaling_order", "lasso", "predicts", "overfitting")
+        codes = ("general_position", "kept", "target_pulls", "scaling_order", "lasso", "predicts", "overfitting")
         return tuple(_undecided(f"diagonal.{code}") for code in codes)
     fitted = fitted or fit(problem)
     return (
         _general_position(problem, fitted),
+        _kept(fitted),
         _target_pulls(fitted),
         _scaling_order(problem, fitted),
         _lasso(fitted),
@@ -71,7 +73,8 @@ def _undecided(code: str) -> Check:
 
 def _general_position(problem: Problem, fitted: Fit) -> Check:
     arrays = fitted.solution
-    groups = duplicate_groups(problem.X)
+    kept = set(kept_of(fitted).tolist())  # copies of a kept column carry nothing, and never switch on
+    groups = [group for group in duplicate_groups(problem.X) if not kept & {j for j, _ in group}]
     skipped = {int(i) for _, i in arrays["rank_skipped"]}
     ties = arrays["simultaneous"].size
     holds = not groups and not skipped and not ties
@@ -90,6 +93,24 @@ def _general_position(problem: Problem, fitted: Fit) -> Check:
             "skipped": Quantity(len(skipped)),
             "ties": Quantity(int(ties)),
         },
+    )
+
+
+def _kept(fitted: Fit) -> Check:
+    """Name the columns that the kept ones determine, and the kept ones that carry nothing of their own."""
+    kept = kept_of(fitted)
+    lost = fitted.solution.get("lost", np.zeros(len(fitted.feature_names), dtype=np.int64))
+    told = (lost == DETERMINED) | (np.isin(np.arange(lost.size), kept) & (lost != FREE))
+    names = [fitted.feature_names[i] for i in np.flatnonzero(told)]
+    return Check(
+        "diagonal.kept",
+        Verdict.FAILS if names else Verdict.HOLDS,
+        Severity.WARNING if names else Severity.NOTE,
+        Method.FLOAT,
+        OWN_SOURCE,
+        subject=list_some(names) or "-",
+        values={"count": Quantity(int(kept.size), "columns")},
+        columns=tuple(names),
     )
 
 
@@ -169,12 +190,12 @@ def _predicts(fitted: Fit) -> Check:
 
 
 def _overfitting(fitted: Fit) -> Check:
-    """Compare the held-out error at the end of the path with its minimum, and that with the mean."""
+    """Compare the held-out error at the end of the path with its minimum, and that with the mean alone."""
     errors = fitted.solution["held_out_rmse"]
     best = best_held_out(fitted)
     if best is None:
         return _undecided("diagonal.overfitting")
-    learns = bool(best > 0)
+    learns = bool(errors[best] < held_out_mean(fitted))
     holds = learns and bool(errors[-1] <= OVERFITTING * errors[best])
     return Check(
         "diagonal.overfitting",
@@ -183,7 +204,7 @@ def _overfitting(fitted: Fit) -> Check:
         Method.STATISTICAL,
         OWN_SOURCE,
         values={
-            "at_zero": Quantity(float(errors[0])),
+            "at_zero": Quantity(held_out_mean(fitted)),
             "at_best": Quantity(float(errors[best])),
             "at_end": Quantity(float(errors[-1])),
             "best_saddle": Quantity(best),

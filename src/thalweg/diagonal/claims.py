@@ -9,10 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from thalweg.data.problem import Problem
+from thalweg.diagonal.fit import HELD_OUT, kept_of, prepare_as, saddle
 from thalweg.diagonal.fit import fit as fit_again
-from thalweg.diagonal.fit import prepare_as
 from thalweg.diagonal.options import DiagonalOptions
 from thalweg.diagonal.order import spells, supports
+from thalweg.diagonal.prepare import Prepared
 from thalweg.records import Fit, Outcome
 
 TOLERANCE = 1e-6
@@ -20,6 +21,10 @@ TOLERANCE = 1e-6
 
 EXACT_FIT = 1e-10
 """A path that ends in interpolation leaves at most this share of the first loss: a residual of 1e-5."""
+
+
+STORY = ("lost", "duplicate_of", "largest_dual")
+"""Arrays from which the audit says why a feature is not active; records of earlier versions lack them."""
 
 
 def contradictions(fit: Fit, problem: Problem, options: DiagonalOptions) -> list[str]:
@@ -32,7 +37,7 @@ def contradictions(fit: Fit, problem: Problem, options: DiagonalOptions) -> list
         **_limit_claims(fit, options),
     }
     wrong = [name for name, right in claims.items() if not right]
-    return wrong or _recomputed_claims(fit, problem)
+    return wrong or _recomputed_claims(fit, problem, options)
 
 
 def _has_sound_arrays(fit: Fit) -> bool:
@@ -50,17 +55,34 @@ def _has_sound_arrays(fit: Fit) -> bool:
         and offsets[-1] == indices.size == arrays["support_values"].size
         and ((indices >= 0) & (indices < len(fit.feature_names))).all()
         and all(np.unique(support).size == support.size for support in supports(fit))
+        and kept_of(fit).size == arrays.get("kept_values", np.zeros((0, 0))).shape[-1]
+        and (kept_of(fit).size == 0 or arrays["kept_values"].shape[0] == times.size + 1)
     )
 
 
 def _preparation_claims(fit: Fit, problem: Problem, options: DiagonalOptions) -> dict[str, bool]:
-    prepared = prepare_as(problem.X, problem.y, options)
+    prepared = prepare_as(problem, options)
     mean = np.array([prepared.target_mean])
     return {
         "center": _agree(fit.solution["center"], prepared.center, np.abs(problem.X).max(axis=0)),
         "scale": _agree(fit.solution["scale"], prepared.scale),
         "target_mean": _agree(fit.solution["target_mean"], mean, np.abs(problem.y).max(keepdims=True)),
+        "kept": np.array_equal(kept_of(fit), prepared.kept.columns),
+        "kept_values": _has_kept_values(fit, prepared),
     }
+
+
+def _has_kept_values(fit: Fit, prepared: Prepared) -> bool:
+    """Tell whether the kept columns have, beside every saddle, the coefficients that fit best."""
+    kept, found = prepared.kept, fit.solution.get("kept_values", np.zeros((0, 0)))
+    if kept.columns.size == 0 or not np.array_equal(kept_of(fit), kept.columns):
+        return True  # none, or wrong in another way
+    for k, values in enumerate(found):
+        slopes = saddle(fit, k) / prepared.scale
+        size = np.abs(kept.target) + np.abs(kept.weights) @ np.abs(slopes)  # of what the sum cancels
+        if not _agree(values, kept.coefficients(slopes), size):
+            return False
+    return True
 
 
 def _trajectory_claims(fit: Fit) -> dict[str, bool]:
@@ -92,14 +114,13 @@ def _limit_claims(fit: Fit, options: DiagonalOptions) -> dict[str, bool]:
     }
 
 
-def _recomputed_claims(fit: Fit, problem: Problem) -> list[str]:
-    """Compare the held-out errors and the length of the Lasso part with a computation of our own."""
-    again = fit_again(problem, fit.options, fit.seed)
-    wrong = [
-        name
-        for name in ("held_out_times", "held_out_rmse", "held_out_active", "held_out_gain")
-        if not _agree(fit.solution[name], again.solution[name])
-    ]
+def _recomputed_claims(fit: Fit, problem: Problem, options: DiagonalOptions) -> list[str]:
+    """Compare the held-out errors, the audit and the length of the Lasso part with a computation of our own."""
+    again = fit_again(problem, options.model_dump(), fit.seed)
+    made = {name: fit.solution[name] for name in (*HELD_OUT, *STORY) if name in fit.solution}
+    whole = np.ones(len(fit.feature_names))  # duals are shares of the way to a wall: tiny ones are rounding
+    sizes = {"largest_dual": whole}
+    wrong = [name for name, found in made.items() if not _agree(found, again.solution[name], sizes.get(name))]
     same_path = fit.solution["times"].size == again.solution["times"].size
     if same_path and fit.solution["lasso_equivalent_until"] != again.solution["lasso_equivalent_until"]:
         wrong.append("lasso_equivalent_until")

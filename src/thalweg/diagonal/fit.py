@@ -5,8 +5,12 @@ Arrays of `Fit.solution` (m jumps, d features; saddle 0 is zero; coefficients in
 `losses (m + 1,)`; `center (d,)`, `scale (d,)`, `target_mean (1,)`: the preparation;
 `lasso_equivalent_until (1,)`; `rank_skipped (r, 2)`: jump and feature; `simultaneous (s,)`: jump numbers;
 `smallest_pivot (1,)`; `held_out_times (h,)`, `held_out_rmse (h + 1,)`, `held_out_active (h + 1,)`: the path of
-the first four fifths of the rows judged on the last fifth; `held_out_gain (2,)`: by how much the squared error of the
-best of its saddles is below that of the mean alone, and the standard error of this.
+the first four fifths of the rows judged on the last fifth, `held_out_support_offsets`, `held_out_support_indices`: its
+supports row by row; `held_out_mean (1,)`: the error of the mean alone; `held_out_gain (2,)`: by how much the squared
+error of the best of its saddles is below that of the mean alone, and the standard error of this;
+`kept (p,)`, `kept_values (m + 1, p)`: the columns that are forced in, and their coefficients beside each saddle, in
+the units of the data; `lost (d,)`: why a column is zero once it is prepared (`keeping.py`); `duplicate_of (d,)`: the
+first of a group of equal columns; `largest_dual (d,)`: how near each feature came to its wall, 1 at the wall.
 """
 
 from __future__ import annotations
@@ -17,12 +21,22 @@ import numpy as np
 
 from thalweg.data.checks import FEW_ROWS
 from thalweg.data.problem import Problem
+from thalweg.diagonal.keeping import kept_columns
 from thalweg.diagonal.options import DiagonalOptions
 from thalweg.diagonal.path import SaddlePath
 from thalweg.diagonal.prepare import Prepared, prepare
 from thalweg.diagonal.saddle_path import saddle_path
 from thalweg.numerics.options import validated
-from thalweg.records import Fit, Mark, Trajectory
+from thalweg.records import Fit, Mark, Outcome, Trajectory
+
+HELD_OUT = (
+    "held_out_times", "held_out_rmse", "held_out_active", "held_out_gain", "held_out_mean",
+    "held_out_support_offsets", "held_out_support_indices",
+)  # fmt: skip
+"""Arrays that judge the path of the first rows on the last; empty for too few rows."""
+
+BLOCK = 64
+"""Saddles whose duals are computed by one product with the data."""
 
 HELD_OUT_SHARE = 0.2
 """The last fifth of the rows judges the path of the rows before: right for ordered rows, fair for others."""
@@ -36,7 +50,7 @@ def fit(problem: Problem, options: Mapping[str, object] | None = None, seed: int
     problem
         Complete data.
     options
-        Fields of `DiagonalOptions`.
+        Fields of `DiagonalOptions`; `keep` is what the problem says unless given.
     seed
         Recorded; the path is deterministic.
 
@@ -51,10 +65,16 @@ def fit(problem: Problem, options: Mapping[str, object] | None = None, seed: int
         If the problem has holes or an option is invalid.
     """
     problem.require_computable()
-    chosen = validated(DiagonalOptions, options)
-    prepared = prepare_as(problem.X, problem.y, chosen)
+    chosen = validated(DiagonalOptions, {"keep": problem.kept, **(options or {})})
+    prepared = prepare_as(problem, chosen)
     path = _path(prepared, chosen)
-    solution = {**_arrays(path), **_preparation(prepared), **_held_out(problem, chosen)}
+    solution = {
+        **_arrays(path),
+        **_preparation(prepared),
+        **_kept(path, prepared),
+        **_story(path, prepared, chosen),
+        **_held_out(problem, chosen),
+    }
     return Fit(
         family="diagonal",
         outcome=path.outcome,
@@ -68,7 +88,7 @@ def fit(problem: Problem, options: Mapping[str, object] | None = None, seed: int
 
 
 def saddle(fit: Fit, k: int) -> np.ndarray:
-    """Return the dense saddle `(d,)` number `k` of a fit in prepared units."""
+    """Return the dense saddle `(d,)` number `k` of a fit in prepared units; kept columns are zero in it."""
     offsets = fit.solution["support_offsets"]
     row = slice(offsets[k], offsets[k + 1])
     dense = np.zeros(len(fit.feature_names))
@@ -77,9 +97,36 @@ def saddle(fit: Fit, k: int) -> np.ndarray:
 
 
 def coefficients(fit: Fit, k: int) -> tuple[np.ndarray, float]:
-    """Return coefficients `(d,)` and intercept of saddle `k` in the units of the data."""
+    """Return coefficients `(d,)` and intercept of saddle `k` in the units of the data, kept columns included.
+
+    Parameters
+    ----------
+    fit
+        A diagonal fit.
+    k
+        Number of a saddle.
+
+    Returns
+    -------
+    tuple
+        Coefficients; those of kept columns are the least-squares fit beside the coefficients of the others, so at
+        every saddle the joint one on kept columns and support. And the intercept.
+    """
     slopes = saddle(fit, k) / fit.solution["scale"]
+    kept = kept_of(fit)
+    if kept.size:
+        slopes[kept] = fit.solution["kept_values"][k]
     return slopes, float(fit.solution["target_mean"][0] - slopes @ fit.solution["center"])
+
+
+def kept_of(fit: Fit) -> np.ndarray:
+    """Return the places `(p,)` of the columns that are forced in."""
+    return fit.solution.get("kept", np.array([], dtype=np.int64))
+
+
+def held_out_mean(fit: Fit) -> float:
+    """Return the held-out error of the mean alone; without kept columns it is that of saddle 0."""
+    return float(fit.solution.get("held_out_mean", fit.solution["held_out_rmse"])[0])
 
 
 def best_held_out(fit: Fit) -> int | None:
@@ -88,9 +135,15 @@ def best_held_out(fit: Fit) -> int | None:
     return int(np.argmin(errors)) if errors.size else None
 
 
-def prepare_as(X: np.ndarray, y: np.ndarray, options: DiagonalOptions) -> Prepared:
-    """Prepare data as the options say."""
-    return prepare(X, y, fit_intercept=options.fit_intercept, standardize=options.standardize)
+def prepare_as(problem: Problem, options: DiagonalOptions, rows: slice = slice(None)) -> Prepared:
+    """Prepare rows of a problem as the options say."""
+    return prepare(
+        problem.X[rows],
+        problem.y[rows],
+        fit_intercept=options.fit_intercept,
+        standardize=options.standardize,
+        kept=kept_columns(problem.feature_names, options.keep),
+    )
 
 
 def _path(prepared: Prepared, options: DiagonalOptions) -> SaddlePath:
@@ -107,11 +160,11 @@ def _path(prepared: Prepared, options: DiagonalOptions) -> SaddlePath:
 
 
 def _arrays(path: SaddlePath) -> dict[str, np.ndarray]:
-    sizes = [support.size for support in path.supports]
+    offsets, indices = _rows_of(path.supports)
     return {
         "times": path.times,
-        "support_offsets": np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
-        "support_indices": np.concatenate(path.supports).astype(np.int64),
+        "support_offsets": offsets,
+        "support_indices": indices,
         "support_values": np.concatenate(path.values).astype(np.float64),
         "losses": path.losses,
         "lasso_equivalent_until": np.array([path.lasso_equivalent_until]),
@@ -119,6 +172,45 @@ def _arrays(path: SaddlePath) -> dict[str, np.ndarray]:
         "simultaneous": np.array(path.simultaneous, dtype=np.int64),
         "smallest_pivot": np.array([path.smallest_pivot]),
     }
+
+
+def _rows_of(supports: tuple[np.ndarray, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Return supports row by row: where each begins, and their entries."""
+    offsets = np.concatenate([[0], np.cumsum([support.size for support in supports])])
+    return offsets.astype(np.int64), np.concatenate(supports).astype(np.int64)
+
+
+def _kept(path: SaddlePath, prepared: Prepared) -> dict[str, np.ndarray]:
+    kept = prepared.kept
+    saddles = range(path.count + 1) if kept.columns.size else ()
+    values = [kept.coefficients(path.coef(k) / prepared.scale) for k in saddles]
+    return {"kept": kept.columns, "kept_values": np.array(values).reshape(path.count + 1, kept.columns.size)}
+
+
+def _story(path: SaddlePath, prepared: Prepared, options: DiagonalOptions) -> dict[str, np.ndarray]:
+    """Return what the audit needs to say why a feature is not active."""
+    duplicate_of = np.arange(prepared.scale.size)
+    for group in path.duplicates:
+        duplicate_of[[i for i, _ in group]] = group[0][0]
+    largest = _largest_dual(path, prepared, options)
+    return {"lost": prepared.lost, "duplicate_of": duplicate_of, "largest_dual": largest}
+
+
+def _largest_dual(path: SaddlePath, prepared: Prepared, options: DiagonalOptions) -> np.ndarray:
+    """Return the largest share of the way to its wall that each dual went; it moves linearly between jumps."""
+    largest = np.zeros(path.exponents.size)
+
+    def see(duals: np.ndarray) -> None:
+        np.maximum(largest, (duals if options.positive else np.abs(duals)).max(axis=0), out=largest)
+
+    for start in range(0, path.count + 1, BLOCK):
+        see(path.integrals[start : start + BLOCK] @ path.X / path.X.shape[0])
+    stopped = path.outcome is Outcome.STOPPED_ON_REQUEST and path.count != options.max_saddles
+    if stopped and options.max_time is not None:  # in the middle of a plateau
+        pull = prepared.X.T @ (prepared.y - prepared.X @ path.coef(path.count)) / prepared.y.size
+        rest = options.max_time - (path.times[-1] if path.count else 0.0)
+        see((path.dual(path.count) + rest * pull)[None])
+    return np.minimum(largest / path.exponents, 1.0)
 
 
 def _preparation(prepared: Prepared) -> dict[str, np.ndarray]:
@@ -132,17 +224,22 @@ def _preparation(prepared: Prepared) -> dict[str, np.ndarray]:
 def _held_out(problem: Problem, options: DiagonalOptions) -> dict[str, np.ndarray]:
     n = problem.y.size
     if n < FEW_ROWS:
-        nothing = np.array([])
-        names = ("held_out_times", "held_out_rmse", "held_out_active", "held_out_gain")
-        return dict.fromkeys(names, nothing)
+        return dict.fromkeys(HELD_OUT, np.array([]))
     first = n - int(n * HELD_OUT_SHARE)
-    prepared = prepare_as(problem.X[:first], problem.y[:first], options)
+    prepared = prepare_as(problem, options, slice(first))
     path = _path(prepared, options)
-    later, target = prepared.apply(problem.X[first:]), problem.y[first:] - prepared.target_mean
-    squares = np.array([(target - later @ path.coef(k)) ** 2 for k in range(path.count + 1)])
+    later, left = problem.X[first:], problem.y[first:]
+    target = prepared.apply_to_target(later, left)
+    rows = prepared.apply(later)
+    squares = np.array([(target - rows @ path.coef(k)) ** 2 for k in range(path.count + 1)])
     errors = np.sqrt(squares.mean(axis=1))
-    gain = squares[0] - squares[np.argmin(errors)]
+    of_mean = (left - prepared.target_mean) ** 2
+    gain = of_mean - squares[np.argmin(errors)]
+    offsets, indices = _rows_of(path.supports)
     return {
+        "held_out_support_offsets": offsets,
+        "held_out_support_indices": indices,
+        "held_out_mean": np.sqrt(of_mean.mean(keepdims=True)),
         "held_out_times": path.times,
         "held_out_rmse": errors,
         "held_out_gain": np.array([gain.mean(), gain.std(ddof=1) / np.sqrt(gain.size) if gain.size > 1 else np.inf]),

@@ -14,6 +14,7 @@ class DiagonalOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    keep: tuple[str, ...] = ()
     standardize: StrictBool = True
     fit_intercept: StrictBool = True
     positive: StrictBool = False

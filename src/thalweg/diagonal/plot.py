@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from thalweg.diagonal.fit import best_held_out, saddle
+from thalweg.diagonal.fit import best_held_out, kept_of, saddle
 from thalweg.diagonal.order import activation_order, spells
+from thalweg.diagonal.plot_sensors import sensor_pictures
 from thalweg.diagonal.section import TABLE_ROWS, coefficient_table, order_table, saddle_table
-from thalweg.records import Cell, DataTable, Fit, Picture, Statement
+from thalweg.records import Cell, DataTable, Decisions, Fit, Picture, Statement
 from thalweg.runtime.drawing import COLOURS, NEGATIVE, POSITIVE, logarithmic_time, new_figure, plain, time_window
 from thalweg.texts import text
 
@@ -23,21 +24,25 @@ if TYPE_CHECKING:
 TIMELINE_FEATURES = 30
 """Rows of the timeline; later features are counted in the text."""
 
+FORCED = COLOURS[11]
+"""Grey: kept columns have no sign and no time of their own."""
+
 STAIRCASE_FEATURES = 12
 """Lines of the staircase: as many as there are colours."""
 
 
-def figures(fit: Fit, lang: str = "en") -> tuple[Picture, ...]:
+def figures(fit: Fit, lang: str = "en", decisions: Decisions | None = None) -> tuple[Picture, ...]:
     """Return all pictures of a fit in the given language; none for a path without jumps."""
     if fit.solution["times"].size == 0:
         return ()
-    return (timeline(fit, lang), coefficient_staircase(fit, lang), loss_staircase(fit, lang))
+    staircases = (timeline(fit, lang), coefficient_staircase(fit, lang), loss_staircase(fit, lang))
+    return (*staircases, *sensor_pictures(fit, lang, decisions))
 
 
 def timeline(fit: Fit, lang: str = "en") -> Picture:
-    """Draw one bar a spell of activity, one row a feature, in the order of first activation."""
-    order = activation_order(fit)
-    shown = order[:TIMELINE_FEATURES]
+    """Draw one bar a spell of activity, one row a feature, kept columns first, then in the order of activation."""
+    order, kept = activation_order(fit), tuple(kept_of(fit).tolist())
+    shown = (*kept[: TIMELINE_FEATURES // 3], *order)[:TIMELINE_FEATURES]
     row = {feature: place for place, feature in enumerate(shown)}
     left, right = _edges(fit)
     times = fit.solution["times"]
@@ -53,6 +58,11 @@ def timeline(fit: Fit, lang: str = "en") -> Picture:
             ys += [row[spell.feature], row[spell.feature], None]
         name = text("axis.raises" if sign > 0 else "axis.lowers", lang)
         figure.add_scatter(x=xs, y=ys, mode="lines", line={"width": 11, "color": colour}, name=name)
+    if kept:
+        bars = [place for place, feature in enumerate(shown) if feature in kept]
+        xs, ys = [left, right, None] * len(bars), [y for place in bars for y in (place, place, None)]
+        line = {"width": 11, "color": FORCED}
+        figure.add_scatter(x=xs, y=ys, mode="lines", line=line, name=text("axis.kept", lang))
     logarithmic_time(figure, left, right)
     figure.update_yaxes(
         tickvals=list(range(len(shown))),
@@ -61,7 +71,7 @@ def timeline(fit: Fit, lang: str = "en") -> Picture:
     )
     values: dict[str, Cell] = {
         "active": len(order),
-        "features": len(fit.feature_names),
+        "features": len(fit.feature_names) - len(kept),
         "shown": len(shown),
         "first": fit.feature_names[order[0]],
         "time": float(times[0]),

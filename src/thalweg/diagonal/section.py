@@ -5,14 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from thalweg.data.problem import Problem
+from thalweg.diagonal.audit import ACTIVE, KEPT, feature_table, suggestions
 from thalweg.diagonal.checks import checks
 from thalweg.diagonal.compression import WORTH_COMPRESSING
-from thalweg.diagonal.fit import best_held_out, coefficients, fit
+from thalweg.diagonal.fit import best_held_out, coefficients, fit, held_out_mean, kept_of
+from thalweg.diagonal.keeping import FREE
 from thalweg.diagonal.order import activation_order, spells, supports
-from thalweg.records import Cell, Choice, DataTable, Fit, Outcome, Section, Span, Statement
-
-NEARLY_BEST = 1.05
-"""A held-out error within this factor of the least is not worth further sensors: 5 %, named in the advice."""
+from thalweg.diagonal.sensors import cost_curve, sensor_curve
+from thalweg.diagonal.stopping import NEARLY_BEST, recommended_saddle, stopping_time
+from thalweg.records import Cell, Choice, DataTable, Decisions, Fit, Outcome, Section, Span, Statement
+from thalweg.records.statement import Shown
 
 TABLE_ROWS = 100
 """Rows of a table in a report; the run folder keeps all."""
@@ -54,12 +56,13 @@ def section(problem: Problem, budget: float, seed: int) -> Section:
         applies=True,
         headline=_headline(fitted),
         checks=checks(problem, fitted),
-        tables=(order_table(fitted), saddle_table(fitted)),
+        tables=_all_tables(fitted, problem.decisions),
         advice=_advice(fitted),
         fits=(fitted,),
         skipped=skipped,
         choices=_choices(fitted),
-        recommended=best_held_out(fitted) != 0 and fitted.outcome is not Outcome.NOTHING_TO_LEARN,
+        suggestions=suggestions(fitted),
+        recommended=_is_worth_training(fitted),
         seconds=_predicted_seconds(n, d),
         memory=Span(16.0 * n * d, 40.0 * n * d, "bytes"),  # two to five arrays of the size of X
     )
@@ -101,17 +104,6 @@ def affordable_jumps(n: int, d: int, budget: float) -> int | None:
     return low
 
 
-def stopping_time(fitted: Fit) -> float | None:
-    """Return a time inside the plateau of least held-out error (its geometric middle), None without one."""
-    best = best_held_out(fitted)
-    if best is None or best == 0:
-        return None
-    times = fitted.solution["held_out_times"]
-    if best == times.size:
-        return None  # the end of the path is best: nothing to stop
-    return float(np.sqrt(times[best - 1] * times[best]))
-
-
 def order_table(fitted: Fit) -> DataTable:
     """Return one row a spell of activity: feature, sign, jump and time of entry, time of exit."""
     times = fitted.solution["times"]
@@ -139,13 +131,28 @@ def saddle_table(fitted: Fit) -> DataTable:
 
 
 def coefficient_table(fitted: Fit) -> DataTable:
-    """Return the coefficients of the last saddle in the units of the data; feature "1" is the intercept."""
+    """Return the coefficients of the last saddle in the units of the data, kept columns first, the intercept last."""
     k = int(fitted.solution["times"].size)
     slopes, intercept = coefficients(fitted, k)
-    rows: list[tuple[Cell, ...]] = [
-        (fitted.feature_names[i], float(slopes[i])) for i in supports(fitted)[k][:TABLE_ROWS].tolist()
+    states = [(i, KEPT) for i in kept_of(fitted).tolist()] + [(i, ACTIVE) for i in supports(fitted)[k].tolist()]
+    rows: list[tuple[Shown, ...]] = [
+        (fitted.feature_names[i], state, float(slopes[i])) for i, state in states[: TABLE_ROWS - 1]
     ]
-    return DataTable("diagonal.coefficients", ("feature", "coefficient"), (*rows, ("1", intercept)))
+    constant = ("1", Statement("state.intercept", {}), intercept)
+    return DataTable("diagonal.coefficients", ("feature", "role", "coefficient"), (*rows, constant))
+
+
+def _all_tables(fitted: Fit, decisions: Decisions | None) -> tuple[DataTable, ...]:
+    """Return every table of a survey; where columns have costs, also what these buy."""
+    costs = decisions.costs if decisions else {}
+    made = (order_table(fitted), saddle_table(fitted), feature_table(fitted), sensor_curve(fitted))
+    return (*made, cost_curve(fitted, costs)) if costs else made
+
+
+def tables(fitted: Fit) -> tuple[DataTable, ...]:
+    """Return what a report shows beside the pictures: the audit, and the coefficients where nothing is drawn."""
+    undrawn = fitted.solution["times"].size == 0 and kept_of(fitted).size
+    return (feature_table(fitted), *((coefficient_table(fitted),) if undrawn else ()))
 
 
 def _predicted_seconds(n: int, d: int) -> Span:
@@ -158,6 +165,11 @@ def _predicted_seconds(n: int, d: int) -> Span:
 
 def _choices(fitted: Fit) -> tuple[Choice, ...]:
     """Recommend to stop inside the plateau of least held-out error, where there is one to stop at."""
+    if not _is_worth_training(fitted):
+        return ()
+    if best_held_out(fitted) == 0 and fitted.solution["times"].size:
+        evidence = Statement("choice.diagonal.max_saddles", {"best": float(fitted.solution["held_out_rmse"][0])})
+        return (Choice("max_saddles", 0, evidence),)
     time = stopping_time(fitted)
     if time is None:
         return ()
@@ -167,16 +179,26 @@ def _choices(fitted: Fit) -> tuple[Choice, ...]:
     return (Choice("max_time", rounded, evidence),)
 
 
+def _is_worth_training(fitted: Fit) -> bool:
+    """Tell whether some saddle, kept columns included, predicts held-out rows better than the mean, as far as known."""
+    best = best_held_out(fitted)
+    learns = fitted.outcome is not Outcome.NOTHING_TO_LEARN or bool(kept_of(fitted).size)
+    return learns and (best is None or bool(fitted.solution["held_out_rmse"][best] < held_out_mean(fitted)))
+
+
 def _headline(fitted: Fit) -> Statement:
-    order = activation_order(fitted)
-    if not order:
+    order, kept = activation_order(fitted), kept_of(fitted)
+    if not order and not kept.size:
         return Statement("section.diagonal.nothing", {"target": fitted.target_name})
+    if not order:
+        left = int((fitted.solution["lost"] == FREE).sum() - (fitted.solution["lost"][kept] == FREE).sum())
+        return Statement("section.diagonal.only_kept", {"target": fitted.target_name, "kept": kept.size, "left": left})
     return Statement(
         "section.diagonal.headline",
         {
             "jumps": int(fitted.solution["times"].size),
             "active": int(supports(fitted)[-1].size),
-            "features": len(fitted.feature_names),
+            "features": len(fitted.feature_names) - int(kept.size),
             "first": fitted.feature_names[order[0]],
             "time": float(fitted.solution["times"][0]),
         },
@@ -187,23 +209,28 @@ def _advice(fitted: Fit) -> tuple[Statement, ...]:
     best = best_held_out(fitted)
     errors = fitted.solution["held_out_rmse"]
     if best is None:
-        return (Statement("advice.diagonal.no_held_out", {}),)
+        return (Statement("advice.diagonal.no_held_out", {}), *_forced_in(fitted))
+    mean, kept = held_out_mean(fitted), int(kept_of(fitted).size)
+    if errors[best] >= mean:
+        return (Statement("advice.diagonal.mean_is_best", {"mean": mean}), *_forced_in(fitted))
     if best == 0:
-        return (Statement("advice.diagonal.mean_is_best", {"mean": float(errors[0])}),)
-    values = {
-        "active": int(supports(fitted)[-1].size),
-        "best": float(errors[best]),
-        "mean": float(errors[0]),
-        "end": float(errors[-1]),
-    }
+        values: dict[str, Cell] = {"best": float(errors[0]), "mean": mean, "end": float(errors[-1])}
+        return (Statement("advice.diagonal.kept_is_best", values), *_forced_in(fitted))
+    there = recommended_saddle(fitted) or 0
+    active = int(supports(fitted)[there].size) + kept  # of the path of all rows: what training will give
+    values = {"active": active, "best": float(errors[best]), "mean": mean, "end": float(errors[-1])}
     time = stopping_time(fitted)
     if time is None:
         first = Statement("advice.diagonal.run_to_end", values)
     else:
-        there = int(np.searchsorted(fitted.solution["times"], time, side="right"))
-        active = int(supports(fitted)[there].size)  # of the path of all rows: what training will give
-        first = Statement("advice.diagonal.stop_at", {**values, "time": time, "active": active})
-    return (first, *_fewer(fitted, best))
+        first = Statement("advice.diagonal.stop_at", {**values, "time": time})
+    return (first, *_fewer(fitted, best), *_forced_in(fitted))
+
+
+def _forced_in(fitted: Fit) -> tuple[Statement, ...]:
+    """Name the columns that are forced in, and say what the path then means."""
+    names = [fitted.feature_names[i] for i in kept_of(fitted)]
+    return (Statement("advice.diagonal.kept", {"names": ", ".join(names)}),) if names else ()
 
 
 def _fewer(fitted: Fit, best: int) -> tuple[Statement, ...]:
@@ -214,7 +241,7 @@ def _fewer(fitted: Fit, best: int) -> tuple[Statement, ...]:
         return ()
     fewest = min(near, key=lambda k: (active[k], errors[k]))
     values: dict[str, Cell] = {
-        "active": int(active[fewest]),
+        "active": int(active[fewest]) + int(kept_of(fitted).size),
         "error": float(errors[fewest]),
         "percent": float(100 * (errors[fewest] / errors[best] - 1)),
     }

@@ -111,27 +111,46 @@ def exact_dependences(X: Float[np.ndarray, "n d"]) -> tuple[list[Dependence], fl
     tuple
         The dependences in column order, and the smallest relative distance among the independent columns.
     """
-    n, d = X.shape
     centred = X - X.mean(axis=0)
     norms = np.linalg.norm(centred, axis=0)
     norms[np.ptp(X, axis=0) <= CONSTANT * np.abs(X).max(axis=0)] = 0.0
-    basis = np.zeros((n, min(n - 1, d)))
+    independent, smallest = independent_columns(centred, norms)
+    rest = np.setdiff1d(np.flatnonzero(norms > 0), independent).tolist()
+    # Each relation is written in the independent columns before it.
+    found = [_relation(centred, norms, j, [i for i in independent if i < j]) for j in rest]
+    return found, smallest
+
+
+def independent_columns(A: Float[np.ndarray, "n d"], norms: Float[np.ndarray, " d"]) -> tuple[list[int], float]:
+    """Return the columns of `A` that no columns before them determine, and their smallest relative distance.
+
+    Parameters
+    ----------
+    A : array (n, d)
+        The columns as they are: to count the constant among them, centre them first.
+    norms : array (d,)
+        Their norms; a column of norm 0 is left out.
+
+    Returns
+    -------
+    tuple
+        Indices, increasing, and the smallest distance of such a column to the span of those before it.
+    """
+    n, d = A.shape
+    basis = np.zeros((n, min(n, d)))
     independent: list[int] = []
-    found: list[Dependence] = []
     smallest = 1.0
-    for j in np.flatnonzero(norms > 0):
+    for j in np.flatnonzero(norms > 0).tolist():
         p = len(independent)
-        direction = centred[:, j] / norms[j]
+        direction = A[:, j] / norms[j]
         for _ in range(2):  # the second pass removes what rounding left of the first
             direction = direction - basis[:, :p] @ (basis[:, :p].T @ direction)
         distance = float(np.linalg.norm(direction))
         if p < basis.shape[1] and distance > EXACT_DEPENDENCE:
             basis[:, p] = direction / distance
-            independent.append(int(j))
+            independent.append(j)
             smallest = min(smallest, distance)
-        else:
-            found.append(_relation(centred, norms, int(j), independent))
-    return found, smallest
+    return independent, smallest
 
 
 def _relation(

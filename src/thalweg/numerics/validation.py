@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 import numpy as np
 
 from thalweg.records.errors import InputError
@@ -25,6 +28,13 @@ def list_some(items: object) -> str:
     listed = [str(item) for item in items]  # type: ignore[attr-defined]
     rest = f", ... ({len(listed) - SHOWN} more)" if len(listed) > SHOWN else ""
     return ", ".join(listed[:SHOWN]) + rest
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Return the names most like a mistyped one as words; all of them if none is like it."""
+    folded = {known.casefold(): known for known in names}
+    near = difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.4)
+    return list_some([folded[match] for match in near] or list(folded.values()))
 
 
 def real_array(values: object, name: str, ndim: int) -> np.ndarray:

@@ -104,9 +104,9 @@ def decode(data: Any, kind: Any, arrays: Mapping[str, np.ndarray] | None = None)
     ValueError
         If `data` does not fit `kind`.
     """
-    if isinstance(data, dict) and set(data) == {"string"}:
-        return data["string"]
     origin = typing.get_origin(kind)
+    if isinstance(data, dict) and set(data) == {"string"} and origin not in (dict, Mapping):
+        return data["string"]
     if origin in (typing.Union, types.UnionType):
         return _decode_union(data, typing.get_args(kind), arrays)
     if origin is tuple:
@@ -199,10 +199,15 @@ def _decode_union(data: Any, kinds: tuple[Any, ...], arrays: Mapping[str, np.nda
     for kind in (bool, int, float, str):  # exact matches first: True is not 1, 1 is not 1.0
         if kind in kinds and type(data) is kind:
             return data
-    others = [k for k in kinds if k not in (bool, int, str, type(None))]
+    others = [k for k in kinds if k not in (bool, int, str, type(None)) and not (k is float and _is_nested(data))]
     if len(others) != 1:
         raise ValueError(f"{type(data).__name__} fits none of {kinds}")
     return decode(data, others[0], arrays)
+
+
+def _is_nested(data: Any) -> bool:
+    """Tell whether data are a record or a tuple: no number then."""
+    return isinstance(data, (dict, list))
 
 
 def _decode_record(data: dict[str, Any], kind: Any, arrays: Mapping[str, np.ndarray] | None) -> Any:

@@ -12,6 +12,13 @@ from thalweg.records.statement import Cell, Quantity
 from thalweg.records.trajectory import Trajectory
 
 
+def option_words(value: object) -> str:
+    """Return the value of an option for a reader: names one after another, nothing as a dash."""
+    if isinstance(value, (tuple, list)):
+        return ", ".join(map(str, value)) or "-"
+    return str(value)
+
+
 @record
 class Fit:
     """What training produced; the family's README says what the arrays of `solution` mean."""
@@ -19,7 +26,7 @@ class Fit:
     family: str
     outcome: Outcome
     seed: int
-    options: dict[str, Cell | bool | None]
+    options: dict[str, Cell | bool | None | tuple[str, ...]]
     feature_names: tuple[str, ...]
     target_name: str
     solution: dict[str, np.ndarray]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from thalweg.records.check import Check
 from thalweg.records.codec import record
+from thalweg.records.decisions import Suggestion
 from thalweg.records.fit import Fit
 from thalweg.records.plan import Choice, Span
 from thalweg.records.statement import DataTable, Statement
@@ -14,8 +15,8 @@ class Section:
     """One family's card: does it apply, what it says, and what it left out (`skipped`).
 
     `choices` are the options it recommends, each with its evidence; `seconds` and `memory` what training with
-    them is predicted to take; `recommended` is whether training is worth it at all. A survey makes its plan from
-    these without knowing any family.
+    them is predicted to take; `recommended` is whether training is worth it at all; `suggestions` are what its audit
+    suggests to decide on single columns. A survey makes its plan from these without knowing any family.
     """
 
     family: str
@@ -30,3 +31,4 @@ class Section:
     recommended: bool = True
     seconds: Span | None = None
     memory: Span | None = None
+    suggestions: tuple[Suggestion, ...] = ()

@@ -35,17 +35,22 @@ class Statement:
         return self.say()
 
 
+Shown = Cell | Statement
+"""What stands in a table: a number, a name of the user, or words of ours."""
+
+
 @record
 class DataTable:
     """A small table: what a figure shows, in numbers.
 
     `code` names its entry under `[table]` in the texts, `columns` the entries under `[column]`; `user_columns`
-    are further columns under names of the user, which are never translated.
+    are further columns under names of the user, which are never translated. Statements among the cells are words of
+    ours.
     """
 
     code: str
     columns: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+    rows: tuple[tuple[Shown, ...], ...]
     user_columns: tuple[str, ...] = ()
 
     def to_frame(self):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from thalweg.records.check import Check
 from thalweg.records.codec import record
+from thalweg.records.decisions import Decisions
 from thalweg.records.plan import Plan
 from thalweg.records.provenance import Provenance
 from thalweg.records.section import Section
@@ -46,7 +47,7 @@ class Decision:
 
 @record
 class Survey:
-    """Data profile, checks of the data, one section a family, the decision, the plan, the provenance."""
+    """Data profile, checks of the data, sections, decision, plan, provenance, and what people decided before."""
 
     profile: DataProfile
     checks: tuple[Check, ...]
@@ -54,6 +55,7 @@ class Survey:
     decision: Decision
     plan: Plan
     provenance: Provenance
+    decisions: Decisions | None = None
 
     @property
     def all_checks(self) -> tuple[Check, ...]:

@@ -15,9 +15,14 @@ import jinja2
 from markupsafe import Markup
 
 from thalweg.families import find_family
-from thalweg.records import Certificate, DataTable, Fit, Picture, Provenance, Section, Survey
-from thalweg.reports.numbers import group_checks, heading, headings, show_number
+from thalweg.records import Certificate, DataTable, Decisions, Fit, Picture, Provenance, Section, Survey
+from thalweg.records.fit import option_words
+from thalweg.reports.decisions import view
+from thalweg.reports.numbers import column_kinds, group_checks, heading, headings, show_cell, show_number
 from thalweg.texts import sentences, text
+
+ROWS_SHOWN = 100
+"""Rows of a table that stands by itself; report.json has all."""
 
 COLUMNS_SHOWN = 200
 """Rows of the table of columns; a wider file lists the rest in report.json alone."""
@@ -27,10 +32,13 @@ def render(
     survey: Survey | None,
     results: tuple[tuple[Fit, Certificate | None], ...],
     provenance: Provenance | None,
+    decisions: Decisions | None,
     lang: str,
 ) -> str:
     """Return the page of a survey, of runs, or of both."""
-    pictures = _Pictures(lang)
+    decided = decisions or (survey.decisions if survey else None)
+    pictures = _Pictures(lang, decided)
+    features = results[0][0].feature_names if results else ()
     sections = survey.sections if survey else ()
     scripts = (_plotly_script(), _resource("report.js"))
     return _environment(lang).get_template("report.html.j2").render(
@@ -38,7 +46,9 @@ def render(
         survey=survey,
         sections=[_Card(section, pictures) for section in sections if section.applies],
         inapplicable=[section for section in sections if not section.applies],
-        results=[(fit, certificate, pictures.of(fit)) for fit, certificate in results],
+        results=[(fit, certificate, pictures.of(fit), _tables(fit)) for fit, certificate in results],
+        decided=view(survey, decisions, features, lang),
+        rows_shown=ROWS_SHOWN,
         provenance=provenance,
         groups=group_checks(survey.all_checks) if survey else {},
         columns_shown=COLUMNS_SHOWN,
@@ -55,17 +65,22 @@ class _Card:
     def __init__(self, section: Section, pictures: _Pictures) -> None:
         self.section = section
         self.pictures = [picture for fit in section.fits for picture in pictures.of(fit)]
+        self.tables = [table for fit in section.fits for table in _tables(fit)]
+
+
+def _tables(fit: Fit) -> tuple[DataTable, ...]:
+    return find_family(fit.family).tables(fit)
 
 
 class _Pictures:
     """Draws fits and numbers the figures of the page."""
 
-    def __init__(self, lang: str) -> None:
-        self.lang, self.count = lang, 0
+    def __init__(self, lang: str, decisions: Decisions | None) -> None:
+        self.lang, self.decisions, self.count = lang, decisions, 0
 
     def of(self, fit: Fit) -> list[dict[str, Any]]:
         drawn = []
-        for picture in find_family(fit.family).figures(fit, self.lang):
+        for picture in find_family(fit.family).figures(fit, self.lang, self.decisions):
             self.count += 1
             drawn.append(self._drawn(picture))
         return drawn
@@ -109,8 +124,11 @@ def _environment(lang: str) -> jinja2.Environment:
         heading=functools.partial(heading, lang=lang),
         table_title=functools.partial(_table_title, lang=lang),
         headings=functools.partial(headings, lang=lang),
+        column_kinds=functools.partial(column_kinds, lang=lang),
     )
     environment.filters["number"] = show_number
+    environment.filters["cell"] = functools.partial(show_cell, lang=lang)
+    environment.filters["option"] = option_words
     environment.filters["rough"] = "{:.2g}".format
     return environment
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import math
 
-from thalweg.records import Check, DataTable
+from thalweg.records import Check, DataTable, Statement
+from thalweg.records.statement import Shown
 from thalweg.texts import has_text, text
+
+MARK, WORD = 4, 12
+"""Texts in a table up to these lengths are marks such as signs, and single words; longer ones wrap."""
 
 
 def group_checks(checks: tuple[Check, ...]) -> dict[str, list[Check]]:
@@ -35,6 +39,22 @@ def show_number(value: object) -> str:
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
     return f"{value:.5g}"
+
+
+def show_cell(value: object, lang: str) -> str:
+    """Return what stands in a table: our words in the language, numbers for a reader, names of the user as they are."""
+    return value.say(lang) if isinstance(value, Statement) else show_number(value)
+
+
+def column_kinds(table: DataTable, lang: str) -> list[str]:
+    """Return for each column "words" (sentences, lists of names: they wrap), "word" (read from the left) or ""."""
+    return [_kind([row[j] for row in table.rows], lang) for j in range(len(table.columns) + len(table.user_columns))]
+
+
+def _kind(cells: list[Shown], lang: str) -> str:
+    texts = [show_cell(cell, lang) for cell in cells if not isinstance(cell, (int, float))]
+    longest = max(map(len, texts), default=0)
+    return "words" if longest > WORD else "word" if longest > MARK else ""
 
 
 def heading(column: str, lang: str) -> str:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from thalweg.records import SCHEMA, Certificate, Fit, InputError, Provenance, Survey
+from thalweg.families import find_family
+from thalweg.records import SCHEMA, Certificate, Decisions, Fit, InputError, Provenance, Survey
 from thalweg.records.codec import encode
 from thalweg.reports.html import render
 from thalweg.texts import LANGUAGES
@@ -28,10 +29,11 @@ class Report:
     provenance: Provenance | None
     lang: str = "en"
     measured: Mapping[str, float] = field(default_factory=dict)
+    decisions: Decisions | None = None
 
     def html(self) -> str:
         """Return the page: one file, no request to anywhere."""
-        return render(self.survey, self.results, self.provenance, self.lang)
+        return render(self.survey, self.results, self.provenance, self.decisions, self.lang)
 
     def facts(self) -> dict[str, Any]:
         """Return the same facts as JSON-able values; arrays are lists, `measured` stands apart."""
@@ -39,7 +41,15 @@ class Report:
             "schema": SCHEMA,
             "record": "Report",
             "survey": encode(self.survey),
-            "results": [{"fit": encode(fit), "certificate": encode(certificate)} for fit, certificate in self.results],
+            "results": [
+                {
+                    "fit": encode(fit),
+                    "certificate": encode(certificate),
+                    "tables": encode(find_family(fit.family).tables(fit)),
+                }
+                for fit, certificate in self.results
+            ],
+            "decisions": encode(self.decisions),
             "provenance": encode(self.provenance),
             "measured": dict(self.measured),
         }
@@ -80,6 +90,7 @@ def report(
     lang: str = "en",
     provenance: Provenance | None = None,
     measured: Mapping[str, float] | None = None,
+    decisions: Decisions | None = None,
 ) -> Report:
     """Gather a survey, fits and certificates into one report.
 
@@ -93,6 +104,8 @@ def report(
         Of the run; that of the survey unless given.
     measured
         Seconds and sizes to show beside the predictions.
+    decisions
+        On columns, to be shown with lines to sign; those of the survey unless given.
 
     Returns
     -------
@@ -118,7 +131,7 @@ def report(
         else:
             raise InputError("report_sources", kind=type(source).__name__)
     chosen = provenance or (survey.provenance if survey else None)
-    return Report(survey, tuple(results), chosen, lang, dict(measured or {}))
+    return Report(survey, tuple(results), chosen, lang, dict(measured or {}), decisions)
 
 
 def write_atomically(path: Path, content: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from thalweg.numerics.ranking import kendall_tau
 from thalweg.records import Cell, DataTable, Statement, record
+from thalweg.records.fit import option_words
 from thalweg.runs.folder import Run
 
 
@@ -32,8 +33,8 @@ def compare(first: Run, second: Run) -> Comparison:
     for option in sorted({*first.fit.options, *second.fit.options}):
         rows.append((
             option,
-            str(first.fit.options.get(option, "-")),
-            str(second.fit.options.get(option, "-")),
+            option_words(first.fit.options.get(option, "-")),
+            option_words(second.fit.options.get(option, "-")),
         ))
     for name in ("jumps", "clock_end", "loss_start", "loss_end"):
         rows.append(_row(name, first, second))

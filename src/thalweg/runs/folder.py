@@ -20,6 +20,7 @@ import numpy as np
 from thalweg.data.problem import Problem
 from thalweg.records import (
     Certificate,
+    Decisions,
     Fit,
     InputError,
     Provenance,
@@ -42,6 +43,8 @@ class Manifest:
     dropped: tuple[str, ...]
     impute: str | None
     data_kept: bool
+    kept: tuple[str, ...] = ()
+    decisions: Decisions | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +104,8 @@ def write_run(
             dropped=problem.dropped,
             impute=problem.impute,
             data_kept=keep_data,
+            kept=problem.kept,
+            decisions=problem.decisions,
         )
         arrays: dict[str, np.ndarray] = {}
         _write_json(partial / "run.json", to_document(manifest))

@@ -37,14 +37,14 @@ def problem_of(run: Run, data: Path | None = None) -> Problem:
     if data is None and run.kept_X is not None and run.kept_y is not None:
         frame = pandas.DataFrame(run.kept_X, columns=list(run.fit.feature_names))
         frame[manifest.target] = run.kept_y
-        problem = make_problem(read_table(frame), manifest.target)
+        problem = make_problem(read_table(frame), manifest.target, keep=manifest.kept)
     else:
         source = data or Path(manifest.source_path)
         if data is None and not (manifest.source_path and source.exists()):
             raise InputError(
                 "run_data_missing", path=run.path, source=manifest.source_path or manifest.provenance.source
             )
-        problem = read(source, manifest.target, drop=manifest.dropped, impute=manifest.impute)
+        problem = read(source, manifest.target, drop=manifest.dropped, keep=manifest.kept, impute=manifest.impute)
     if problem.digest != manifest.provenance.problem_digest:
         raise InputError("run_data_differ", path=run.path, source=problem.profile.source)
     return problem

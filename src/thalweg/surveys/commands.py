@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Mapping, Sequence
 
 from thalweg.data.problem import Problem
 from thalweg.data.table import ARRAYS
+from thalweg.records.decisions import DROP, KEEP
 
 
 def survey_command(problem: Problem, seed: int, *, drop: Sequence[str] = (), impute: str | None = None) -> str:
@@ -25,32 +27,44 @@ def train_command(problem: Problem, family: str, options: Mapping[str, object], 
         return f"tw.train({_read_call(problem, (), None)}, {family!r}{named})"
     words = [*_start("train", problem, (), None), "--family", family]
     for name, value in options.items():
-        words += ["--option", shlex.quote(f"{name}={value}")]
+        shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        words += ["--option", shlex.quote(f"{name}={shown}")]
     return " ".join([*words, *_seed(seed)])
 
 
-def _dropped(problem: Problem, drop: Sequence[str]) -> list[str]:
-    return list(dict.fromkeys((*problem.dropped, *drop)))
+def _beside_file(problem: Problem, names: Sequence[str], decision: str) -> list[str]:
+    """Return the names that the file of decisions does not name already."""
+    told = problem.decisions.columns(decision) if problem.decisions else ()
+    return [name for name in dict.fromkeys(names) if name not in told]
 
 
 def _read_call(problem: Problem, drop: Sequence[str], impute: str | None) -> str:
-    dropped, chosen = _dropped(problem, drop), impute or problem.impute
-    options = (f", drop={dropped!r}" if dropped else "") + (f", impute={chosen!r}" if chosen else "")
+    given = {
+        "drop": _beside_file(problem, (*problem.dropped, *drop), DROP),
+        "keep": _beside_file(problem, problem.kept, KEEP),
+        "impute": impute or problem.impute,
+        "decisions": problem.decisions.source if problem.decisions else "",
+    }
+    options = "".join(f", {name}={value!r}" for name, value in given.items() if value)
     data = "X, y" if problem.profile.source == ARRAYS else f"data, {problem.target_name!r}"
     return f"tw.read({data}{options})"
 
 
 def _start(verb: str, problem: Problem, drop: Sequence[str], impute: str | None) -> list[str]:
     words = ["thalweg", verb, shlex.quote(problem.source_path), "--target", shlex.quote(problem.target_name)]
-    for name in _dropped(problem, drop):
+    for name in _beside_file(problem, (*problem.dropped, *drop), DROP):
         words += ["--drop", shlex.quote(_as_csv(name))]
+    for name in _beside_file(problem, problem.kept, KEEP):
+        words += ["--keep", shlex.quote(_as_csv(name))]
+    if problem.decisions:
+        words += ["--decisions", shlex.quote(problem.decisions.source)]
     if chosen := impute or problem.impute:
         words += ["--impute", chosen]
     return words
 
 
 def _as_csv(name: str) -> str:
-    """Return a name as --drop reads it: with quotes of its own where it holds a comma or a quote."""
+    """Return a name as --drop and --keep read it: with quotes of its own where it holds a comma or a quote."""
     return '"' + name.replace('"', '""') + '"' if any(mark in name for mark in ',"') else name
 
 

@@ -27,7 +27,7 @@ def _mend_first(problem: Problem, blocking: list[Check], warnings: list[Check], 
         Statement("decision.after_mending", {"warnings": len(warnings)}),
     )
     codes = [check.code for check in blocking]
-    drop = _columns_to_drop([check for check in blocking if check.code in MENDED_BY_DROP])
+    drop = _columns_to_drop(problem, [check for check in blocking if check.code in MENDED_BY_DROP])
     impute = "median" if any(code in MENDED_BY_IMPUTE for code in codes) else None
     mendable = bool(drop or impute)
     command = survey_command(problem, seed, drop=drop, impute=impute) if mendable else ""
@@ -47,7 +47,7 @@ def _go_on(problem: Problem, sections: tuple[Section, ...], plan: Plan, warnings
         *first.advice[:1],
     ]
     changes = [Statement(f"check.{check.code}.remedy", check.placeholders) for check in warnings]
-    drop = _columns_to_drop([check for check in warnings if check.code in MENDED_BY_DROP])
+    drop = _columns_to_drop(problem, [check for check in warnings if check.code in MENDED_BY_DROP])
     if drop:
         values: dict[str, Cell] = {"command": survey_command(problem, seed, drop=drop)}
         changes.append(Statement("decision.survey_without", values))
@@ -56,5 +56,6 @@ def _go_on(problem: Problem, sections: tuple[Section, ...], plan: Plan, warnings
     return Decision(tuple(sentences), command, tuple(changes))
 
 
-def _columns_to_drop(checks: list[Check]) -> list[str]:
-    return [name for check in checks for name in check.columns]
+def _columns_to_drop(problem: Problem, checks: list[Check]) -> list[str]:
+    """Return the columns to leave out; what people decided to keep is for them to decide anew."""
+    return [name for check in checks for name in check.columns if name not in problem.kept]

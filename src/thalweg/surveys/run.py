@@ -39,4 +39,5 @@ def survey(problem: Problem, *, budget: float = DEFAULT_BUDGET, seed: int = 0) -
         decision=decide(problem, sections, plan, seed),
         plan=plan,
         provenance=problem.provenance(seed, survey_command(problem, seed)),
+        decisions=problem.decisions,
     )
