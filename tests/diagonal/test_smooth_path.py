@@ -478,7 +478,7 @@ def test_a_start_that_rounding_prevents_is_said(monkeypatch):
         ({"huber_delta": 1.0}, "huber_delta"),
         ({"sample_weight": np.ones(2)}, "sample_weight has 2 entries; 3 are needed"),
         ({"sample_weight": np.array([1.0, -1, 1])}, "sample_weight = -1"),
-        ({"sample_weight": np.zeros(3)}, "sum > 0"),
+        ({"sample_weight": np.zeros(3)}, "weights are zero"),
         ({"unpenalised": np.ones((2, 1))}, "unpenalised has 2 rows"),
         ({"unpenalised": np.eye(3, 1), "sample_weight": np.array([0.0, 1, 1])}, "Column 0 of unpenalised"),
         ({"unpenalised": np.ones((3, 2))}, "Column 1 of unpenalised"),

@@ -87,7 +87,7 @@ class Walk:
         self.dual = self.columns @ self.integral
         self.dual /= self.n
         self.products: np.ndarray = np.empty(self.a.size)
-        self._wait = np.empty(self.a.size)
+        self._wait, self._least_wait = np.empty(self.a.size), np.inf
         self._nearly_there = self.a * (1 - HIT_TOLERANCE)
 
     def state(self) -> State:
@@ -159,6 +159,7 @@ class Walk:
         if not delta > 0:  # rounding beyond a wall
             wait[~(wait > 0)] = np.inf
             delta = float(np.minimum.reduce(wait))
+        self._least_wait = delta
         return delta * self.n if delta < np.inf else None
 
     def advance(self, delta: float) -> np.ndarray:
@@ -167,7 +168,8 @@ class Walk:
         self.integral = self.integral + delta * self.residual
         self.dual += (delta / self.n) * self.products
         near = self.dual if self.positive else np.abs(self.dual)
-        near = (near >= self._nearly_there).nonzero()[0]
+        # After a plateau so long that rounding exceeds the tolerance, the first column may seem to be short of its wall.
+        near = ((near >= self._nearly_there) | (self._wait == self._least_wait)).nonzero()[0]
         arrived = (self._wait[near] < np.inf) & (self.products[near] * self.dual[near] > 0)
         hits = near[arrived]  # the others rest there or are leaving
         self.dual[hits] = np.copysign(self.a[hits], self.dual[hits])
