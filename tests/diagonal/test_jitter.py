@@ -121,21 +121,23 @@ def test_descent_on_all_rows_has_the_golden_times_of_its_step():
 
 
 @pytest.mark.parametrize("positive", [False, True])
-def test_minibatch_descent_is_that_on_the_weights(positive):
+def test_minibatch_descent_is_that_on_the_weights(positive, monkeypatch):
     rng = np.random.default_rng(1)
     X, sizes = rng.standard_normal((20, 4)), np.array([0.05, 0.1, 0.2, 0.01])
     y = X @ [2.0, 1.0, -1.0, 0.5] + rng.standard_normal(20)
     a, l, eta, steps = np.array([1.0, 0.7, 1.2, 1.0]), 3 * np.log(10), 0.05, 600
-    run = Descent(l, a, positive, eta, steps, 5)
+    run = Descent(l, a, positive, eta, steps, 6)  # the last batch of an epoch has 2 of the 20 rows
+    monkeypatch.setattr("thalweg.diagonal.minibatch.ORDERS_AT_ONCE", 20)  # one run after the other
     found, signs, _ = switching_times(X, y, run, sizes, [stream(0, "x", 0), stream(0, "x", 1)])
     for k in range(2):
         rng, rows = stream(0, "x", k), []
-        for start in range(0, steps, 256):
-            rows += list(rng.integers(0, 20, (min(256, steps - start), 5)))
+        while len(rows) < steps:
+            order = rng.permutation(20)
+            rows += [order[start : start + 6] for start in range(0, 20, 6)]
         up, down, times = np.exp(-l * a), np.exp(-l * a), np.full(4, np.inf)
-        for step, batch in enumerate(rows, start=1):
+        for step, batch in enumerate(rows[:steps], start=1):
             b = up**2 if positive else (up**2 - down**2) / 2
-            g = X[batch].T @ (y[batch] - X[batch] @ b) / 5
+            g = X[batch].T @ (y[batch] - X[batch] @ b) / batch.size
             up, down = up * (1 + eta * g), down * (1 - eta * g)
             b = up**2 if positive else (up**2 - down**2) / 2
             times[(np.abs(b) > sizes) & np.isinf(times)] = step * eta / l

@@ -45,8 +45,8 @@ KINDS = ("noise", "exponents", "initialisation", "descent")
 RELATIVE_NOISE = 0.1
 """Noise unless asked for otherwise, over the standard deviation of the target: 1 % of its variance."""
 
-USUAL_BATCH = 32
-"""Rows of a minibatch unless given."""
+USUAL_BATCH, LEAST_BATCHES = 32, 4
+"""Rows of a minibatch unless given; of few rows so many that an epoch has at least four batches."""
 
 STABLE_SHARE = 0.5
 """The step unless given, over the largest stable one: as large as one would train with."""
@@ -189,8 +189,8 @@ def jitter(
     log10_alpha
         Size of the initialisation, for "initialisation" and "descent"; negative.
     step_size, batch_size
-        Of the descent, on the prepared data; half of the largest stable step and 32 rows (or all, if fewer) unless
-        given.
+        Of the descent, on the prepared data; half of the largest stable step and 32 rows (or a quarter of all, if
+        that is fewer) unless given.
     most_steps
         Steps of a descent: it covers as many jumps of the path as fit into them.
     draws
@@ -297,7 +297,7 @@ def _descent(
     task, path, options = study.task, study.path, study.task.options
     n = task.y.size
     if batch_size is None:
-        batch_size = min(USUAL_BATCH, n)
+        batch_size = max(1, min(USUAL_BATCH, n // LEAST_BATCHES))
     require(whole_number(batch_size, "batch_size", 1) <= n, "batch_size", batch_size, f"<= {n}")
     prepared = prepare(task.X, task.y, fit_intercept=options.fit_intercept, standardize=options.standardize)
     if step_size is None:

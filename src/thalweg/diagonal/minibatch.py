@@ -20,8 +20,8 @@ from thalweg.numerics.options import require
 SWITCHED_ON = 0.01
 """A feature of a trained network is on when its column carries this share of the target (root mean squares)."""
 
-STEPS_AT_ONCE = 256
-"""Steps whose rows are drawn together."""
+ORDERS_AT_ONCE = 2**22
+"""Row numbers in the shuffled orders that are held at a time: tens of megabytes."""
 
 DIVERGED = 1e50
 """A coefficient this many times the size of the target will not come back."""
@@ -42,7 +42,7 @@ class Descent:
     step_size, steps : float, int
         `eta` and the number of steps.
     batch_size : int or None
-        Rows a step, drawn with replacement; None: all rows.
+        Rows a step; each epoch takes every row once, in an order of its own. None: all rows in every step.
     """
 
     log_inverse_alpha: float
@@ -76,7 +76,7 @@ def switching_times(
     sizes
         Positive; infinite: never asked for.
     streams
-        For the rows of the minibatches; unused where steps take all rows.
+        For the orders of the rows; unused where steps take all rows.
 
     Returns
     -------
@@ -84,12 +84,20 @@ def switching_times(
         Times on the clock `t / ln(1/alpha)`, infinite: not within the steps; signs of the coefficients then, 0 for
         never; and which runs diverged: those switch nothing on.
     """
+    size = max(1, ORDERS_AT_ONCE // y.size)
+    groups = [_switching_times(X, y, descent, sizes, streams[i : i + size]) for i in range(0, len(streams), size)]
+    times, signs, diverged = (np.concatenate(found) for found in zip(*groups, strict=True))
+    return times, signs, diverged
+
+
+def _switching_times(
+    X: np.ndarray, y: np.ndarray, descent: Descent, sizes: np.ndarray, streams: list[np.random.Generator]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     m, d = len(streams), X.shape[1]
     up = np.tile(-descent.log_inverse_alpha * descent.exponents, (m, 1))
     down = up.copy()
-    signs = np.zeros((m, d), dtype=np.int64)
+    signs, diverged = np.zeros((m, d), dtype=np.int64), np.zeros(m, dtype=bool)
     times, limit = np.full((m, d), np.inf), DIVERGED * max(float(np.abs(y).max()), 1e-300)
-    diverged = np.zeros(m, dtype=bool)
     b = _coefficients(up, down, descent.positive)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         for done, rows in _rows_of_steps(y.size, descent, streams):
@@ -108,15 +116,15 @@ def switching_times(
 def _rows_of_steps(
     n: int, descent: Descent, streams: list[np.random.Generator]
 ) -> Iterator[tuple[int, np.ndarray | None]]:
-    """Yield the number of each step, from 1, and its rows `(m, batch_size)`; None: all rows."""
-    for start in range(0, descent.steps, STEPS_AT_ONCE):
-        many = min(STEPS_AT_ONCE, descent.steps - start)
-        if descent.batch_size is None:
-            drawn = [None] * many
-        else:
-            drawn = np.stack([rng.integers(0, n, (many, descent.batch_size)) for rng in streams], axis=1)
-        for k in range(many):
-            yield start + k + 1, drawn[k]
+    """Yield the number of each step, from 1, and its rows, one line a run; None: all rows."""
+    done, size = 0, n if descent.batch_size is None else descent.batch_size
+    while done < descent.steps:
+        order = None if descent.batch_size is None else np.stack([rng.permutation(n) for rng in streams])
+        for start in range(0, n, size):
+            done += 1
+            yield done, None if order is None else order[:, start : start + size]
+            if done == descent.steps:
+                return
 
 
 def _pull(X: np.ndarray, y: np.ndarray, b: Float[np.ndarray, "m d"], rows: np.ndarray | None) -> np.ndarray:
