@@ -176,10 +176,13 @@ def test_a_path_that_is_stopped_is_not_known_beyond():
     assert stopped.active[0] == pytest.approx(whole.active[0])
     assert np.isnan(stopped.active[1]).all() and np.isnan(stopped.active_at_end).all()
     time = float(np.median(whole.jumps[:, 2]))
-    limited = bootstrap(X, y, draws=12, max_time=time, time=time)
-    known = (whole.jumps[:, 2:3] > time) | (whole.activations.times <= time)
+    limited, there = bootstrap(X, y, draws=12, max_time=time, time=time), bootstrap(X, y, draws=12, time=time)
     assert (np.isfinite(limited.activations.times) == (whole.activations.times <= time)).all()
-    assert known.any() and not known.all()
+    assert np.isfinite(limited.activations.times).any() and np.isinf(limited.activations.times).any()
+    assert limited.coefficients == pytest.approx(there.coefficients)  # up to max_time all is known
+    assert limited.path_coefficients == pytest.approx(there.path_coefficients)
+    beyond = bootstrap(X, y, draws=12, max_time=time, time=1.1 * time)
+    assert np.isnan(beyond.coefficients).all() and np.isnan(beyond.path_coefficients).all()
 
 
 def test_coefficients_at_a_time_are_those_of_the_saddle_there():

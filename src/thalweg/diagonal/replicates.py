@@ -131,7 +131,7 @@ class Tally:
         """Note how a path was computed and ended, and up to which time it is known."""
         self.routes[number], self.outcomes[number] = route, outcome
         self.horizons[number] = horizon
-        if self.time > horizon:
+        if self.time > horizon * (1 + 2 * AT_JUMP):
             self.coefficients[number] = np.nan
 
     def forget(self, number: int) -> None:
@@ -139,7 +139,9 @@ class Tally:
         self.times[number], self.signs[number], self.coefficients[number] = np.inf, 0, 0.0
         self.active[number], self.jumps[number], self.counts[number] = False, np.inf, 0
 
-    def note_path(self, number: int, path: SaddlePath, scale: Float[np.ndarray, " d"], route: str) -> None:
+    def note_path(
+        self, number: int, path: SaddlePath, scale: Float[np.ndarray, " d"], route: str, horizon: float
+    ) -> None:
         """Note a whole path; `scale` turns its coefficients into the units of the data."""
         for k in range(path.count, 0, -1):  # backwards, so that the first activation is written last
             self.times[number, path.supports[k]] = path.times[k - 1]
@@ -152,7 +154,7 @@ class Tally:
             self.active[number, place, path.supports[k]] = True
         k = int(np.searchsorted(path.times, self.time, side="right"))
         self.coefficients[number, path.supports[k]] = path.values[k] / scale[path.supports[k]]
-        self.close(number, route, path.outcome, path.horizon)
+        self.close(number, route, path.outcome, horizon)
 
     def result(self) -> Replicates:
         """Return what was collected."""
@@ -226,6 +228,14 @@ class Task:
         )
         return path, prepared.scale
 
+    def horizon(self, outcome: Outcome, times: Float[np.ndarray, " k"]) -> float:
+        """Return up to which time a path that ended thus is known, given its jump times."""
+        options, last = self.options, float(times[-1]) if times.size else 0.0
+        if outcome is Outcome.STOPPED_ON_REQUEST:
+            by_number = options.max_saddles is not None and times.size >= options.max_saddles
+            return last if by_number or options.max_time is None else options.max_time
+        return last if outcome is Outcome.PRECISION_LOST else np.inf
+
     def goes_together(self, n: int) -> bool:
         """Tell whether paths of `n` rows of these data can be followed in lockstep."""
         d = self.X.shape[1]
@@ -271,7 +281,7 @@ def follow(
         if reason != TOGETHER:
             tally.forget(number)
             path, scale = alone(number)
-            tally.note_path(number, path, scale, reason)
+            tally.note_path(number, path, scale, reason, task.horizon(path.outcome, path.times))
     return tally.result()
 
 
@@ -302,7 +312,6 @@ def _together(
         if not run.finished[place]:
             reasons[number] = NEAR_TIE
             continue
-        stopped = bool(run.stopped[place])
-        last = tally.jumps[number, tally.counts[number] - 1] if tally.counts[number] else 0.0
-        outcome = Outcome.STOPPED_ON_REQUEST if stopped else Outcome.CONVERGED
-        tally.close(number, TOGETHER, outcome, float(last) if stopped else np.inf)
+        outcome = Outcome.STOPPED_ON_REQUEST if run.stopped[place] else Outcome.CONVERGED
+        jumps = tally.jumps[number, : tally.counts[number]]
+        tally.close(number, TOGETHER, outcome, task.horizon(outcome, jumps))

@@ -248,7 +248,7 @@ def path_of_all_rows(task: Task) -> tuple[SaddlePath, Replicates]:
     """Return the path of the data themselves, and what is kept of it."""
     path, scale = task.alone(slice(None), task.y, task.exponents)
     tally = task.tally(1)
-    tally.note_path(0, path, scale, "")
+    tally.note_path(0, path, scale, "", task.horizon(path.outcome, path.times))
     return path, tally.result()
 
 
