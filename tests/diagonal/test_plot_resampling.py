@@ -57,7 +57,7 @@ def test_the_map_shows_the_shares_of_halves(data, lang):
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_the_strip_shows_every_tau(data, lang):
-    study = jitter(*data, draws=10)
+    study = jitter(*data, draws=10, most_steps=2500)
     picture = jitter_strip(study, lang)
     for box, disturbance, row in zip(picture.figure.data, study.disturbances, picture.tables[0].rows, strict=True):
         taus = disturbance.activations.taus

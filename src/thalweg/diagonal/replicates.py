@@ -312,6 +312,7 @@ def _together(
         if not run.finished[place]:
             reasons[number] = NEAR_TIE
             continue
-        outcome = Outcome.STOPPED_ON_REQUEST if run.stopped[place] else Outcome.CONVERGED
         jumps = tally.jumps[number, : tally.counts[number]]
+        ended = Outcome.CONVERGED if jumps.size else Outcome.NOTHING_TO_LEARN
+        outcome = Outcome.STOPPED_ON_REQUEST if run.stopped[place] else ended
         tally.close(number, TOGETHER, outcome, task.horizon(outcome, jumps))
