@@ -27,6 +27,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/cold_start.py
 	$(BIN)/python benchmarks/saddle_path.py
 	$(BIN)/python benchmarks/cross_validation.py
+	$(BIN)/python benchmarks/bootstrap.py
 
 docs: $(VENV)/.docs
 	$(BIN)/mkdocs build --strict

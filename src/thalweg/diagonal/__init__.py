@@ -14,12 +14,14 @@ from thalweg.diagonal.checks import checks
 from thalweg.diagonal.columns import Columns
 from thalweg.diagonal.cross_validation import CrossValidation, Fold, cross_validate
 from thalweg.diagonal.fit import best_held_out, coefficients, fit, saddle
+from thalweg.diagonal.jitter import Jitter, jitter
 from thalweg.diagonal.naive import naive_path
 from thalweg.diagonal.observation import Observation
 from thalweg.diagonal.observe import observe
 from thalweg.diagonal.order import Spell, activation_order, spells
 from thalweg.diagonal.path import Escape, Event, SaddlePath
 from thalweg.diagonal.recorder import InputRecorder
+from thalweg.diagonal.resampling import Bootstrap, bootstrap
 from thalweg.diagonal.saddle_path import gram_path, saddle_path
 from thalweg.diagonal.section import section
 from thalweg.diagonal.selection import (
@@ -33,6 +35,7 @@ from thalweg.diagonal.selection import (
 from thalweg.diagonal.sensitivity import function_sensitivity, jax_sensitivity, linear_sensitivity, torch_sensitivity
 from thalweg.diagonal.sensors import cost_curve, sensor_curve
 from thalweg.diagonal.smooth_path import smooth_path
+from thalweg.diagonal.stability import Stability, stability_selection
 
 if TYPE_CHECKING:
     from thalweg.diagonal.classifier import SaddlePathClassifier
@@ -47,13 +50,13 @@ _HOME_OF = {
 }
 
 __all__ = [
-    "Columns", "Criteria", "CrossValidation", "Escape", "Event", "Fold", "InputRecorder", "Observation", "SaddlePath",
-    "SaddlePathClassifier", "SaddlePathRegressor", "SaddlePathRegressorCV", "SaddlePathSelector", "Spell",
-    "activation_order", "activation_times", "best_held_out", "certify", "checks", "choose", "coefficients",
-    "cost_curve", "cross_validate", "feature_table", "fit", "function_sensitivity", "gram_path",
-    "information_criteria", "jax_sensitivity", "least_squares_variance", "linear_sensitivity", "longest_plateau",
-    "naive_path", "observe", "saddle", "saddle_path", "section", "sensor_curve", "smooth_path", "spells",
-    "torch_sensitivity",
+    "Bootstrap", "Columns", "Criteria", "CrossValidation", "Escape", "Event", "Fold", "InputRecorder", "Jitter",
+    "Observation", "SaddlePath", "SaddlePathClassifier", "SaddlePathRegressor", "SaddlePathRegressorCV",
+    "SaddlePathSelector", "Spell", "Stability", "activation_order", "activation_times", "best_held_out", "bootstrap",
+    "certify", "checks", "choose", "coefficients", "cost_curve", "cross_validate", "feature_table", "fit",
+    "function_sensitivity", "gram_path", "information_criteria", "jax_sensitivity", "jitter",
+    "least_squares_variance", "linear_sensitivity", "longest_plateau", "naive_path", "observe", "saddle",
+    "saddle_path", "section", "sensor_curve", "smooth_path", "spells", "stability_selection", "torch_sensitivity",
 ]  # fmt: skip
 
 
