@@ -24,20 +24,17 @@ from thalweg.diagonal.duality import GAP_TOLERANCE, duality_gaps
 from thalweg.diagonal.fit import prepare_as, saddle
 from thalweg.diagonal.naive import PULL_TOLERANCE, ROUNDINGS, pull_tolerance
 from thalweg.diagonal.options import DiagonalOptions
+from thalweg.diagonal.path import ENDED
+from thalweg.diagonal.path_conditions import STATIONARY
 from thalweg.diagonal.prepare import Prepared
-from thalweg.diagonal.residuals import path_residuals
+from thalweg.diagonal.residuals import PathResiduals
 from thalweg.numerics.column_blocks import ColumnBlocks
 from thalweg.numerics.options import validated
 from thalweg.numerics.validation import list_some
-from thalweg.records import Cell, Certificate, Fit, InputError, Method, Outcome, Quantity, Statement, Verdict
+from thalweg.records import Cell, Certificate, Fit, InputError, Method, Quantity, Statement, Verdict
 
 LOSS_TOLERANCE = 1e-9
 """Largest relative difference between a recorded loss and the one computed anew."""
-
-STATIONARY = 10.0
-"""Pulls at the end of the path up to this multiple of the path's own tolerance are rounding."""
-
-_ENDED = (Outcome.CONVERGED, Outcome.INTERPOLATED, Outcome.NOTHING_TO_LEARN)
 
 
 @dataclass(frozen=True)
@@ -91,21 +88,30 @@ def _measure(fit: Fit, problem: Problem, options: DiagonalOptions) -> _Margins:
     columns, y = ColumnBlocks(prepared.X), prepared.y
     offsets, indices, numbers = (fit.solution[f"support_{part}"] for part in ("offsets", "indices", "values"))
     supports, values = np.split(indices, offsets[1:-1]), np.split(numbers, offsets[1:-1])
-    residuals = path_residuals(columns, y, supports, values)
-    integrals = residuals.integrals(fit.solution["times"])[0]
-    ones = np.ones(columns.d)
-    gaps, outside = duality_gaps(columns, supports[1:], values[1:], integrals, ones, options.positive)
-    recorded = fit.solution["losses"]
-    scales = LOSS_TOLERANCE * recorded[0] + residuals.losses  # losses near zero are rounding themselves
-    differences = np.divide(np.abs(residuals.losses - recorded), scales, out=np.zeros_like(scales), where=scales > 0)
-    last = _last_pull(prepared, saddle(fit, gaps.size), options) if fit.outcome in _ENDED else 0.0
-    return _Margins(
-        float(gaps.max(initial=0.0)),
-        int(np.argmax(gaps)) + 1 if gaps.size else 0,
-        float(outside.max(initial=0.0)),
-        float(differences.max()),
-        last,
-    )
+    residuals = PathResiduals(columns, y, fit.solution["times"], supports, values)
+    recorded, ones = fit.solution["losses"], np.ones(columns.d)
+    gap, worst, excess, difference = 0.0, 0, 0.0, 0.0
+    for stretch in residuals.stretches():
+        after = slice(stretch.first, stretch.first + len(stretch.integrals))
+        gaps, outside = duality_gaps(
+            columns, supports[after], values[after], stretch.integrals, ones, options.positive
+        )
+        if gaps.size and not gaps.max() <= gap:
+            gap, worst = float(gaps.max()), stretch.first + int(np.argmax(gaps))
+        excess = max(excess, float(outside.max(initial=0.0)))
+        claimed = recorded[stretch.first - 1 : after.stop]
+        difference = max(difference, relative_loss_difference(stretch.losses, claimed, recorded[0]))
+    last = _last_pull(prepared, saddle(fit, recorded.size - 1), options) if fit.outcome in ENDED else 0.0
+    return _Margins(gap, worst, excess, difference, last)
+
+
+def relative_loss_difference(
+    found: Float[np.ndarray, " k"], recorded: Float[np.ndarray, " k"], first: float
+) -> float:
+    """Return the largest difference of losses, relative to them; those near zero are rounding themselves."""
+    scales = LOSS_TOLERANCE * abs(first) + found
+    differences = np.divide(np.abs(found - recorded), scales, out=np.zeros_like(scales), where=scales > 0)
+    return float(differences.max())
 
 
 def _last_pull(prepared: Prepared, b: Float[np.ndarray, " d"], options: DiagonalOptions) -> float:
@@ -149,7 +155,7 @@ def _certificate(
             "last_pull": Quantity(margins.last_pull, "tolerances"),
         }
     count = int(fit.solution["times"].size)
-    ended = "certificate.diagonal.ended" if fit.outcome in _ENDED else "certificate.diagonal.stopped"
+    ended = "certificate.diagonal.ended" if fit.outcome in ENDED else "certificate.diagonal.stopped"
     return Certificate(
         family="diagonal",
         statement=Statement(ended, {"saddles": count, "target": fit.target_name}),

@@ -16,6 +16,9 @@ from jaxtyping import Float
 from thalweg.diagonal.merging import Merged
 from thalweg.records import InputError, Outcome
 
+ENDED = (Outcome.CONVERGED, Outcome.INTERPOLATED, Outcome.NOTHING_TO_LEARN)
+"""Outcomes of a path that has reached a minimiser."""
+
 
 @dataclass(frozen=True)
 class Event:
@@ -160,8 +163,7 @@ class SaddlePath:
     @property
     def horizon(self) -> float:
         """The time up to which the path is known: infinite once it has reached a minimiser."""
-        ended = self.outcome in (Outcome.CONVERGED, Outcome.INTERPOLATED, Outcome.NOTHING_TO_LEARN)
-        return np.inf if ended else float(self.times[-1] if self.count else 0.0)
+        return np.inf if self.outcome in ENDED else float(self.times[-1] if self.count else 0.0)
 
     def coef_at(self, t: float) -> Float[np.ndarray, " d"]:
         """Return the saddle `(d,)` at which the limit rests at time `t`."""

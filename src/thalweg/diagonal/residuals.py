@@ -8,7 +8,7 @@ is bounded beside it. What no column sees of the target drives no dual; left in,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float
 
 from thalweg.diagonal.active_set import ActiveSet
-from thalweg.numerics.column_blocks import BLOCK_ENTRIES, ColumnBlocks, upper_norms
+from thalweg.numerics.column_blocks import ColumnBlocks, upper_norms
 from thalweg.numerics.rounding import UNIT_ROUNDOFF, gamma
 
 if TYPE_CHECKING:
@@ -31,91 +31,117 @@ RANK_TOLERANCE = 1e-13
 UNSEEN = 1e-12
 """A vector whose products with all columns are below this share of the norms is seen by none of them."""
 
+STRETCH_ENTRIES = 2**24
+"""Entries of the residuals that are held at a time: 128 MB."""
+
+BASIS_ENTRIES = 2**24
+"""Up to this size the span of all columns is worth an orthonormal basis, to find what none of them sees."""
+
 
 @dataclass(frozen=True, eq=False)
-class Residuals:
-    """What the saddles of a path leave of the target.
-
-    There are `k = m + 1` saddles, the zero saddle first.
+class Stretch:
+    """Consecutive jumps `first, first + 1, ...` with the saddles before, between and after them.
 
     Attributes
     ----------
+    first : int
+        Number of the first jump.
+    integrals : array (p, n)
+        `R` at each jump.
+    integral_errors : array (p,)
+        Bounds of the norms of their rounding errors.
     driving : array (k, n)
-        Residuals outside the span of the supports, without `unseen`.
-    unseen : array (n,)
-        A part of the target that no column sees, or zero.
+        Of `k = p + 1` saddles: the residual outside the span of the support, without the unseen part.
     losses : array (k,)
         `|y - X b|^2 / (2 n)` of the recorded coefficients.
     defects : array (k,)
         Upper bounds of `|y - X b - driving - unseen|`, relative to `|y| + sum |x_j| |b_j|`: by how much the columns
         and the target must be changed for the recorded coefficients to leave this residual.
     coefficient_pulls : array (k,)
-        Lower bounds of the largest product of `y - X b - driving - unseen` with a column of the support, relative to
-        its norm and to the same sum: what recorded coefficients leave that are not those of least squares.
+        Lower bounds of the largest product of `y - X b - driving - unseen` with a column of the support, relative
+        to its norm and to the same sum: what coefficients leave that are not those of least squares.
     """
 
+    first: int
+    integrals: Float[np.ndarray, "p n"]
+    integral_errors: Float[np.ndarray, " p"]
     driving: Float[np.ndarray, "k n"]
-    unseen: Float[np.ndarray, " n"]
     losses: Float[np.ndarray, " k"]
     defects: Float[np.ndarray, " k"]
     coefficient_pulls: Float[np.ndarray, " k"]
 
-    def integrals(self, times: Float[np.ndarray, " m"]) -> tuple[np.ndarray, np.ndarray]:
-        """Return the integral at each jump and bounds of the norm of its rounding error.
 
-        Returns
-        -------
-        tuple
-            Arrays `(m, n)` and `(m,)`.
-        """
-        lengths = np.diff(times, prepend=0.0)
-        steps = lengths[:, None] * self.driving[:-1]
-        travelled = np.cumsum(lengths * upper_norms(self.driving[:-1]))
-        return np.cumsum(steps, axis=0), gamma(times.size + 4) * 1.01 * travelled
-
-
-def path_residuals(
-    columns: ColumnBlocks,
-    y: Float[np.ndarray, " n"],
-    supports: Sequence[np.ndarray],
-    values: Sequence[np.ndarray],
-) -> Residuals:
-    """Compute the residuals of all saddles.
+class PathResiduals:
+    """The residuals of a recorded path, stretch by stretch.
 
     Parameters
     ----------
     columns, y
         The data.
+    times
+        Of the jumps.
     supports, values
-        Of each saddle: indices and coefficients of its support.
-
-    Returns
-    -------
-    Residuals
-        Whatever the claim, with bounds of how well it fits the data.
+        Of each saddle, the zero saddle first: indices and coefficients.
     """
-    projection = _Projection(columns)
-    outside = np.empty((len(supports), y.size))
-    losses, sizes, defects, pulls = np.empty((4, len(supports)))
-    target_norm = float(np.linalg.norm(y))
-    for k, (support, b) in enumerate(zip(supports, values, strict=True)):
-        X = columns.dense(support)
-        outside[k] = projection.outside(y, support, X)
-        residual = y - X @ b
-        losses[k] = float(residual @ residual) / (2 * y.size)
-        norms = columns.norms[support]
-        sizes[k] = target_norm + float(norms @ np.abs(b))
-        defect = residual - outside[k]
+
+    def __init__(
+        self,
+        columns: ColumnBlocks,
+        y: Float[np.ndarray, " n"],
+        times: Float[np.ndarray, " m"],
+        supports: Sequence[np.ndarray],
+        values: Sequence[np.ndarray],
+    ) -> None:
+        self.columns, self.y, self.times, self.supports, self.values = columns, y, times, supports, values
+        self._projection = _Projection(columns)
+        self._target_norm = float(np.linalg.norm(y))
+        last = self._projection.outside(y, supports[-1], columns.dense(supports[-1]))
+        self.unseen = unseen_part(columns, last)
+
+    def stretches(self) -> Iterator[Stretch]:
+        """Yield the path in stretches of bounded memory; a path without jumps is one of them."""
+        length = max(1, STRETCH_ENTRIES // self.y.size)
+        lengths = np.diff(self.times, prepend=0.0)
+        saddle = self._residual(0)
+        integral, carry, travelled = np.zeros(self.y.size), np.zeros(self.y.size), 0.0
+        for first in range(1, max(self.times.size, 1) + 1, length):
+            jumps = range(first, min(first + length, self.times.size + 1))
+            saddles = [saddle, *(self._residual(k) for k in jumps)]
+            driving = np.array([residual for residual, _ in saddles])
+            integrals = np.empty((len(jumps), self.y.size))
+            ways = np.empty(len(jumps))
+            for row, delta in enumerate(lengths[first - 1 : first - 1 + len(jumps)]):
+                integral, lost = _sum_and_error(integral, delta * driving[row])
+                carry += lost
+                travelled += delta * float(np.linalg.norm(driving[row]))
+                integrals[row], ways[row] = integral + carry, travelled
+            errors = self._integral_errors(integrals, ways)
+            measured = np.array([numbers for _, numbers in saddles])
+            yield Stretch(first, integrals, errors, driving, *measured.T.copy())
+            saddle = saddles[-1]
+
+    def _integral_errors(self, integrals: np.ndarray, ways: np.ndarray) -> Float[np.ndarray, " p"]:
+        """Bound the rounding of the integrals: of the time steps, the products, the carry and the last sum."""
+        share = gamma(4) + gamma(self.times.size + 4) ** 2
+        return (share * ways + gamma(2) * upper_norms(integrals)) * (1 + gamma(self.y.size + self.times.size + 8))
+
+    def _residual(self, k: int) -> tuple[np.ndarray, tuple[float, float, float]]:
+        """Return the driving residual of a saddle with its loss, defect and coefficient pull (see `Stretch`)."""
+        support, b, n = self.supports[k], self.values[k], self.y.size
+        X, norms = self.columns.dense(support), self.columns.norms[support]
+        outside = self._projection.outside(self.y, support, X)
+        driving = outside - self.unseen
+        residual = self.y - X @ b
+        defect = residual - outside
+        size = self._target_norm + float(norms @ np.abs(b))
         norm = float(np.linalg.norm(defect))
-        # X b, two differences, and the norm itself.
-        rounding = gamma(b.size + 4) * (sizes[k] + float(np.linalg.norm(outside[k]))) * 1.01 + gamma(y.size + 4) * norm
+        # Of X b and the two differences, of the norm itself, and of taking out the unseen part.
+        rounding = gamma(b.size + 4) * 1.01 * (size + float(np.linalg.norm(outside)))
+        rounding += gamma(n + 4) * norm + 2 * UNIT_ROUNDOFF * float(np.linalg.norm(driving))
         products = np.divide(np.abs(defect @ X), norms, out=np.zeros_like(norms), where=norms > 0)
-        defects[k], pulls[k] = norm + rounding, products.max(initial=0.0) - rounding
-    unseen = unseen_part(columns, outside[-1])
-    driving = outside - unseen
-    defects += 2 * UNIT_ROUNDOFF * np.linalg.norm(driving, axis=1)
-    sizes[sizes == 0.0] = 1.0
-    return Residuals(driving, unseen, losses, defects / sizes, pulls / sizes)
+        largest = float(products.max(initial=0.0)) - rounding
+        size = size or 1.0
+        return driving, (float(residual @ residual) / (2 * n), (norm + rounding) / size, largest / size)
 
 
 def sparse_saddles(supports: Sequence[np.ndarray], values: Sequence[np.ndarray], d: int) -> csc_array:
@@ -133,7 +159,7 @@ def unseen_part(columns: ColumnBlocks, residual: Float[np.ndarray, " n"]) -> Flo
     seen = np.abs(columns.all_products(residual[None])[0])
     if (seen <= UNSEEN * size * columns.norms).all():  # the end of a path: a residual that pulls nothing
         return residual.copy()
-    if columns.n <= columns.d or columns.n * columns.d > BLOCK_ENTRIES:
+    if columns.n <= columns.d or columns.n * columns.d > BASIS_ENTRIES:
         return np.zeros_like(residual)
     basis = _column_space(columns.dense(np.flatnonzero(columns.norms)))
     for _ in range(2):  # the second pass removes what rounding left of the first
@@ -149,6 +175,13 @@ def _column_space(A: Float[np.ndarray, "n p"]) -> Float[np.ndarray, "n r"]:
         return Q
     U, singular, _ = np.linalg.svd(A, full_matrices=False)
     return U[:, singular > RANK_TOLERANCE * singular[0]]
+
+
+def _sum_and_error(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rounded sum and what rounding took from it, exactly (Knuth)."""
+    total = a + b
+    virtual = total - a
+    return total, (a - (total - virtual)) + (b - virtual)
 
 
 class _Projection:

@@ -2,7 +2,7 @@
 
 The matrix may be of any real type, memory-mapped or sparse: never more than a block of its columns is held in
 float64. Long columns are multiplied piece by piece, which keeps the a-priori bounds small: for pieces of `r` rows the
-computed `x'v` differs from the exact one by at most `gamma_(r + n/r + 2) |x| |v|` (Higham, section 3.1).
+computed `x'v` differs from the exact one by at most `gamma_(r + n/r) |x| |v|` (Higham, section 3.1).
 """
 
 from __future__ import annotations
@@ -21,10 +21,13 @@ from thalweg.records import InputError
 if TYPE_CHECKING:
     from scipy.sparse import csc_array
 
-BLOCK_ENTRIES = 2**22
-"""Entries of the largest array a block makes: 32 MB."""
+BLOCK_ENTRIES = 2**24
+"""Entries of a block of columns, where it must be converted: 128 MB."""
 
-PIECE = 1024
+PRODUCT_ENTRIES = 2**20
+"""Entries of the products of a block: what is done with them stays in the cache."""
+
+PIECE = 64
 """Rows that are summed in one go."""
 
 UNDERFLOW = 2.0**-1060
@@ -52,10 +55,16 @@ class ColumnBlocks:
         longest, pieces = min(self.n, PIECE), math.ceil(self.n / PIECE)
         if not isinstance(self.stored, np.ndarray):
             longest, pieces = int(np.diff(self.stored.indptr).max(initial=0)), 1
-        self.growth = gamma(longest + pieces + 2)
+        self.growth = gamma(longest + pieces + 4)  # and two operations of the caller's
         self.norms = self._norms()
         if not np.isfinite(self.norms).all():
             _refuse_not_finite(self.stored)
+
+    def arrays(self, name: str) -> dict[str, np.ndarray]:
+        """Return the stored arrays by name: those to which a certificate is bound."""
+        if isinstance(self.stored, np.ndarray):
+            return {name: self.stored}
+        return {f"{name}.{part}": getattr(self.stored, part) for part in ("data", "indices", "indptr")}
 
     def dense(self, indices: np.ndarray) -> Float[np.ndarray, "n p"]:
         """Return some columns in float64."""
@@ -65,7 +74,7 @@ class ColumnBlocks:
 
     def products(self, vectors: Float[np.ndarray, "k n"]) -> Iterator[tuple[slice, Float[np.ndarray, "k c"]]]:
         """Yield the products of all vectors with one block of columns after another."""
-        width = max(1, BLOCK_ENTRIES // max(self.n, 2 * len(vectors)))
+        width = max(1, min(BLOCK_ENTRIES // self.n, PRODUCT_ENTRIES // len(vectors)))
         for start in range(0, self.d, width):
             block = slice(start, min(start + width, self.d))
             yield block, self._product(vectors, block)
