@@ -91,6 +91,7 @@ def naive_path(
         X,
         a,
         algorithm="plain",
+        positive=positive,
         departure=walk.departure,
         rank_skipped=walk.skipped,
         smallest_pivot=walk.smallest_pivot,

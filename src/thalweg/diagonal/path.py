@@ -11,10 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from thalweg.diagonal.merging import Merged
-from thalweg.records import InputError, Outcome
+from thalweg.records import Certificate, InputError, Outcome
 
 ENDED = (Outcome.CONVERGED, Outcome.INTERPOLATED, Outcome.NOTHING_TO_LEARN)
 """Outcomes of a path that has reached a minimiser."""
@@ -64,6 +64,8 @@ class SaddlePath:
         Groups of equal columns up to sign, between which the coefficient was split equally.
     algorithm : str
         "plain" or "updated factor".
+    positive : bool
+        Whether the network is one-sided: `b >= 0`, and only `s_i = a_i` is a wall.
     """
 
     times: Float[np.ndarray, " m"]
@@ -81,6 +83,7 @@ class SaddlePath:
     simultaneous: tuple[int, ...]
     duplicates: list[tuple[tuple[int, int], ...]]
     algorithm: str
+    positive: bool = False
 
     @property
     def count(self) -> int:
@@ -200,6 +203,27 @@ class SaddlePath:
             total[self.supports[k]] += (edges[k + 1] - edges[k]) * self.values[k]
         return total / t
 
+    @property
+    def lasso_equivalent_mask(self) -> Bool[np.ndarray, " m"]:
+        """At which jumps the running mean is the Lasso solution of penalty `1/t`: true up to the first departure
+        from a wall, and possibly again later.
+        """
+        from thalweg.diagonal.lasso import lasso_equivalent
+
+        return lasso_equivalent(self)
+
+    def certificate(self) -> Certificate:
+        """Prove by duality that every saddle is the least weighted l1 norm of its own fit.
+
+        Returns
+        -------
+        Certificate
+            Of the saddles, from what the path holds; `path_certificate` proves times and saddles from the data.
+        """
+        from thalweg.diagonal.duality import gap_certificate
+
+        return gap_certificate(self)
+
     def __repr__(self) -> str:
         last = f", last jump at {self.times[-1]:.6g}" if self.count else ""
         return (
@@ -227,6 +251,7 @@ def assemble(
     exponents: Float[np.ndarray, " d"],
     *,
     algorithm: str,
+    positive: bool,
     departure: int | None,
     rank_skipped: list[tuple[int, int]],
     smallest_pivot: float,
@@ -250,4 +275,5 @@ def assemble(
         simultaneous=tuple(simultaneous),
         duplicates=merged.groups,
         algorithm=algorithm,
+        positive=positive,
     )

@@ -83,6 +83,7 @@ def saddle_path(
         run.shown,
         a,
         algorithm="updated factor",
+        positive=positive,
         departure=run.departure,
         rank_skipped=run.skipped,
         smallest_pivot=run.walk.smallest_pivot,

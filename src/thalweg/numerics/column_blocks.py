@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from thalweg.numerics.rounding import gamma
 from thalweg.numerics.validation import list_some, require_finite
@@ -72,9 +72,18 @@ class ColumnBlocks:
             return self.stored[:, indices].astype(np.float64, order="F", copy=False)
         return np.asfortranarray(self.stored[:, indices].toarray(), dtype=np.float64)
 
+    def varying(self) -> Bool[np.ndarray, " d"]:
+        """Tell which columns are not constant."""
+        found = np.empty(self.d, dtype=bool)
+        width = max(1, BLOCK_ENTRIES // self.n)
+        for start in range(0, self.d, width):
+            block = np.arange(start, min(start + width, self.d))
+            found[block] = np.ptp(self.dense(block), axis=0) > 0
+        return found
+
     def products(self, vectors: Float[np.ndarray, "k n"]) -> Iterator[tuple[slice, Float[np.ndarray, "k c"]]]:
         """Yield the products of all vectors with one block of columns after another."""
-        width = max(1, min(BLOCK_ENTRIES // self.n, PRODUCT_ENTRIES // len(vectors)))
+        width = max(1, min(BLOCK_ENTRIES // self.n, PRODUCT_ENTRIES // max(1, len(vectors))))
         for start in range(0, self.d, width):
             block = slice(start, min(start + width, self.d))
             yield block, self._product(vectors, block)

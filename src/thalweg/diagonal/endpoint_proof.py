@@ -1,0 +1,266 @@
+"""Proof that a claimed support is that of the unique minimiser of least norm (the statements are in `endpoint.py`).
+
+Where the support has as many columns as there are rows the residual is zero and `R` is determined; where every other
+column is zero there is nothing to compare. Otherwise `R` is the shortest vector that meets the equalities, or that of
+the widest margin, found by linear programming and corrected so that the equalities hold exactly. Balls of growing
+precision decide inequalities; rational numbers decide equalities, where their size allows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from flint import arb
+from jaxtyping import Float
+
+from thalweg.diagonal.arithmetic import Arithmetic, Balls, Rationals, float_vector
+from thalweg.diagonal.certified import CertifiedData
+from thalweg.records import Cell, Quantity, Statement, Verdict
+
+FIRST_BITS, LATER_BITS = (128, 256), (512, 1024)
+"""Precisions that are tried in turn."""
+
+RATIONAL_COLUMNS = 400
+"""Up to this size rational numbers come after the first balls: they take seconds and leave nothing open."""
+
+OPERATIONS = 2e9
+"""Above this many multiplications of balls, about half a minute, nothing is tried."""
+
+PROGRAM_ENTRIES = 2e5
+"""Above this many entries no linear program is solved."""
+
+BATCH = 256
+"""Columns that are multiplied with balls at a time."""
+
+
+@dataclass(frozen=True, eq=False)
+class Claim:
+    """A claimed support in the columns that stand for all.
+
+    `kept` are the columns of the support without copies; `basis (n, q)` holds them, after the column of ones if
+    there is an intercept; `heights (q,)` are `sigma_i a_i`, 0 for the intercept; `others` are the columns outside the support
+    that can carry anything.
+    """
+
+    data: CertifiedData
+    kept: np.ndarray
+    basis: Float[np.ndarray, "n q"]
+    heights: Float[np.ndarray, " q"]
+    others: np.ndarray
+    has_intercept: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Proof:
+    """A verdict with its reason, and for one that holds the coefficients of the basis as balls."""
+
+    verdict: Verdict
+    reason: Statement
+    is_exact: bool = False
+    balls: list[arb] | None = None
+    margins: dict[str, Quantity] = field(default_factory=dict)
+
+
+def prove(claim: Claim) -> Proof:
+    """Prove a claim, or refute it, or say what is left open.
+
+    Parameters
+    ----------
+    claim
+        With possible signs.
+
+    Returns
+    -------
+    Proof
+        Of the arithmetic that decided, or of the last one tried.
+    """
+    n, q = claim.basis.shape
+    if q > n:
+        return Proof(Verdict.UNDECIDED, Statement("reason.diagonal.endpoint_dependent", {"active": q}))
+    if q**2 * (n + q) > OPERATIONS:
+        return Proof(Verdict.UNDECIDED, Statement("reason.diagonal.endpoint_large", {"rows": n, "active": q}))
+    for arithmetic in _arithmetics(q):
+        with arithmetic.precision():
+            attempt = _Attempt(claim, arithmetic)
+            found = attempt.decide()
+            if not found.is_open:
+                break
+    return attempt.proof(found)
+
+
+def _arithmetics(size: int) -> Iterator[Arithmetic]:
+    yield from (Balls(bits) for bits in FIRST_BITS)
+    if size <= RATIONAL_COLUMNS:
+        yield Rationals()
+    else:
+        yield from (Balls(bits) for bits in LATER_BITS)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A verdict; `is_open` if more precision may change it."""
+
+    verdict: Verdict
+    reason: str
+    values: dict[str, Cell] = field(default_factory=dict)
+    is_open: bool = False
+
+
+class _Attempt:
+    """One attempt in one arithmetic; everything here runs in its precision."""
+
+    def __init__(self, claim: Claim, arithmetic: Arithmetic) -> None:
+        self.claim, self.arithmetic = claim, arithmetic
+        self.data, self.n, self.q = claim.data, *claim.basis.shape
+        self.is_square = self.n == self.q
+        self.dual_margin: float | None = None
+
+    def decide(self) -> _Found:
+        """Go through the three statements."""
+        try:
+            self._solve()
+        except ZeroDivisionError:
+            is_open = isinstance(self.arithmetic, Balls)
+            return _Found(Verdict.UNDECIDED, "endpoint_dependent", {"active": self.q}, is_open)
+        return self._signs() or self._pulls() or self._norm()
+
+    def proof(self, found: _Found) -> Proof:
+        """Return what was found as a proof."""
+        is_exact = isinstance(self.arithmetic, Rationals)
+        if found.verdict is not Verdict.HOLDS:
+            return Proof(found.verdict, Statement(f"reason.diagonal.{found.reason}", found.values), is_exact)
+        if isinstance(self.arithmetic, Balls):
+            reason = Statement("reason.diagonal.endpoint_in_balls", {"bits": self.arithmetic.bits})
+        else:
+            reason = Statement("reason.diagonal.endpoint_rational", {})
+        margins = {} if self.dual_margin is None else {"dual_margin": Quantity(self.dual_margin)}
+        return Proof(found.verdict, reason, is_exact, [self.arithmetic.ball(v) for v in self.b.entries()], margins)
+
+    def _solve(self) -> None:
+        """Compute the coefficients, the residual and the shortest `R`."""
+        numbers, claim = self.arithmetic, self.claim
+        self.A = numbers.matrix(claim.basis)
+        y, self.targets = numbers.matrix(self.data.y[:, None]), numbers.matrix(claim.heights[:, None]) * self.n
+        if self.is_square:
+            self.b = numbers.solve(self.A, y)
+            self.residual, self.shortest = None, numbers.solve(self.A.transpose(), self.targets)
+            return
+        self.gram = self.A.transpose() * self.A
+        self.b = numbers.solve(self.gram, self.A.transpose() * y)
+        self.residual = y - self.A * self.b
+        self.shortest = self.A * numbers.solve(self.gram, self.targets)
+
+    def _signs(self) -> _Found | None:
+        """Compare the signs of the coefficients with those claimed."""
+        first = 1 if self.claim.has_intercept else 0
+        open_at = None
+        for k in range(first, self.q):
+            side = self.arithmetic.sign(self.b[k, 0] * int(np.sign(self.claim.heights[k])))
+            if side is not None and side <= 0:
+                return _Found(Verdict.FAILS, "endpoint_sign", {"column": self._column(k)})
+            if side is None and open_at is None:
+                open_at = k
+        if open_at is None:
+            return None
+        return _Found(Verdict.UNDECIDED, "endpoint_open", {"column": self._column(open_at)}, is_open=True)
+
+    def _pulls(self) -> _Found | None:
+        """Compare the pulls on the other columns with zero; those without pull are `critical` for the norm."""
+        self.critical = self.claim.others
+        if self.residual is None or not self.critical.size:
+            return None
+        suspects = self.critical
+        if self.data.positive:
+            pulls, errors = self._float_products(self.residual)
+            suspects = suspects[(pulls + errors >= 0)[suspects]]
+        open_at, unpulled = None, []
+        for column, product in self._products(suspects, self.residual):
+            side = self.arithmetic.sign(product)
+            if side == 1 or (side == -1 and not self.data.positive):
+                size = abs(float(self.arithmetic.ball(product).mid()))
+                relative = size / (self.data.columns.norms[column] * float(np.linalg.norm(self.data.y)))
+                return _Found(Verdict.FAILS, "endpoint_pull", {"column": column, "size": float(relative)})
+            if side == 0:
+                unpulled.append(column)
+            elif side is None:
+                open_at = column if open_at is None else open_at
+        if open_at is not None:
+            return _Found(Verdict.UNDECIDED, "endpoint_open", {"column": open_at}, is_open=True)
+        self.critical = np.array(unpulled, dtype=np.int64)
+        return None
+
+    def _norm(self) -> _Found:
+        """Look for a dual vector that leaves every critical column strictly inside its walls."""
+        if not self.critical.size:
+            return _Found(Verdict.HOLDS, "")
+        found = self._inside(self.shortest)
+        if found.verdict is Verdict.HOLDS or self.is_square:
+            return found
+        start = _widest(self.claim, self.critical)
+        if start is None:
+            return found
+        vector = self.arithmetic.matrix(start[:, None])
+        lacking = self.targets - self.A.transpose() * vector
+        return self._inside(vector + self.A * self.arithmetic.solve(self.gram, lacking))
+
+    def _inside(self, vector: Any) -> _Found:
+        """Tell whether the dual of this vector is strictly inside the walls of the critical columns."""
+        a = self.data.exponents
+        products, errors = self._float_products(vector)
+        heights = (products if self.data.positive else np.abs(products)) + errors
+        share = (heights / (self.n * a))[self.critical]
+        self.dual_margin = float(1 - share.max())
+        open_at = None
+        for column, product in self._products(self.critical[share >= 1 - 1e-12], vector):
+            height = product if self.data.positive else abs(product)
+            side = self.arithmetic.sign(self.arithmetic.matrix(a[column, None, None])[0, 0] * self.n - height)
+            if side == 0 or (side == -1 and not self.is_square):
+                return _Found(Verdict.UNDECIDED, "endpoint_several", {"column": column})
+            if side == -1:
+                return _Found(Verdict.FAILS, "endpoint_norm", {"column": column})
+            if side is None:
+                open_at = column if open_at is None else open_at
+        if open_at is None:
+            return _Found(Verdict.HOLDS, "")
+        return _Found(Verdict.UNDECIDED, "endpoint_open", {"column": open_at}, is_open=True)
+
+    def _products(self, columns: np.ndarray, vector: Any) -> Iterator[tuple[int, Any]]:
+        """Yield the exact products of some columns with a vector."""
+        for start in range(0, columns.size, BATCH):
+            batch = columns[start : start + BATCH]
+            products = self.arithmetic.matrix(np.ascontiguousarray(self.data.columns.dense(batch).T)) * vector
+            yield from zip(batch.tolist(), products.entries(), strict=True)
+
+    def _float_products(self, vector: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Return the products of all columns with a vector in floating point, and bounds of their errors."""
+        numbers, radius = float_vector([self.arithmetic.ball(entry) for entry in vector.entries()])
+        columns = self.data.columns
+        size = np.array([float(np.linalg.norm(numbers)) * (1 + 1e-9)])
+        errors = columns.norms * (columns.product_error(size) + radius)
+        return columns.all_products(numbers[None])[0], errors
+
+    def _column(self, k: int) -> int:
+        return int(self.claim.kept[k - 1 if self.claim.has_intercept else k])
+
+
+def _widest(claim: Claim, critical: np.ndarray) -> Float[np.ndarray, " n"] | None:
+    """Return the vector whose dual is farthest inside the walls of the critical columns; None if it is too large."""
+    from scipy.optimize import linprog
+
+    n, X = claim.data.y.size, None
+    if n * critical.size > PROGRAM_ENTRIES:
+        return None
+    a = claim.data.exponents[critical]
+    X = claim.data.columns.dense(critical) / (n * a)
+    walls = [X.T] if claim.data.positive else [X.T, -X.T]
+    above = np.hstack([np.vstack(walls), np.ones((len(walls) * critical.size, 1))])
+    level = np.hstack([claim.basis.T / n, np.zeros((claim.heights.size, 1))])
+    bounds = [(None, None)] * n + [(None, 1.0)]
+    cost = np.append(np.zeros(n), -1.0)
+    found = linprog(
+        cost, A_ub=above, b_ub=np.ones(len(above)), A_eq=level, b_eq=claim.heights, bounds=bounds, method="highs"
+    )
+    return found.x[:n] if found.status == 0 else None
