@@ -6,7 +6,7 @@ decided by rational numbers alone. Both take floats as the exact binary fraction
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -17,80 +17,62 @@ ENCLOSING_BITS = 256
 """Precision in which a rational number becomes a ball."""
 
 
+Number = Any
+"""A ball or a rational number."""
+
+Matrix = Any
+"""A matrix of them."""
+
+
 class Balls:
     """Balls with midpoints of so many bits."""
 
     def __init__(self, bits: int) -> None:
-        self.bits, self.name = bits, f"{bits} bits"
+        self.bits = bits
 
     def precision(self) -> AbstractContextManager[Any]:
         """Return the context in which all of this arithmetic must run."""
         return ctx.workprec(self.bits)
 
-    def matrix(self, A: Float[np.ndarray, "r c"]) -> arb_mat:
+    def matrix(self, A: Float[np.ndarray, "r c"]) -> Matrix:
         """Return a matrix of exact balls."""
-        return arb_mat(*A.shape, A.ravel().tolist())
+        return arb_mat(A.shape[0], A.shape[1], A.ravel().tolist())
 
-    def solve(self, A: arb_mat, B: arb_mat) -> arb_mat:
-        """Solve `A X = B`.
-
-        Returns
-        -------
-        arb_mat
-            The solution.
-
-        Raises
-        ------
-        ZeroDivisionError
-            If `A` is not proved to be invertible.
-        """
+    def solve(self, A: Matrix, B: Matrix) -> Matrix:
+        """Return `X` with `A X = B`; ZeroDivisionError where `A` is not proved to be invertible."""
         return A.solve(B)
 
-    def sign(self, x: arb) -> int | None:
+    def sign(self, x: Number) -> int | None:
         """Return the sign of the exact value, None if the ball does not tell."""
         return 1 if x > 0 else -1 if x < 0 else 0 if x.is_zero() else None
 
-    def ball(self, x: arb) -> arb:
-        """Return a ball that holds the value."""
+    def ball(self, x: Number) -> arb:
+        """Return the ball itself."""
         return x
 
 
 class Rationals:
     """Exact rational numbers."""
 
-    name = "exact"
-
     def precision(self) -> AbstractContextManager[Any]:
-        """Return the context in which all of this arithmetic must run."""
-        return nullcontext()
+        """Return the context in which balls that hold them are made."""
+        return ctx.workprec(ENCLOSING_BITS)
 
-    def matrix(self, A: Float[np.ndarray, "r c"]) -> fmpq_mat:
+    def matrix(self, A: Float[np.ndarray, "r c"]) -> Matrix:
         """Return an exact matrix."""
-        return fmpq_mat(*A.shape, [fmpq(*v.as_integer_ratio()) for v in A.ravel().tolist()])
+        return fmpq_mat(A.shape[0], A.shape[1], [fmpq(*v.as_integer_ratio()) for v in A.ravel().tolist()])
 
-    def solve(self, A: fmpq_mat, B: fmpq_mat) -> fmpq_mat:
-        """Solve `A X = B`.
-
-        Returns
-        -------
-        fmpq_mat
-            The solution.
-
-        Raises
-        ------
-        ZeroDivisionError
-            If `A` is singular.
-        """
+    def solve(self, A: Matrix, B: Matrix) -> Matrix:
+        """Return `X` with `A X = B`; ZeroDivisionError where `A` is singular."""
         return A.solve(B, algorithm="dixon")
 
-    def sign(self, x: fmpq) -> int | None:
+    def sign(self, x: Number) -> int | None:
         """Return the sign."""
         return 1 if x > 0 else -1 if x < 0 else 0
 
-    def ball(self, x: fmpq) -> arb:
+    def ball(self, x: Number) -> arb:
         """Return a ball that holds the value."""
-        with ctx.workprec(ENCLOSING_BITS):
-            return arb(x)
+        return arb(x)
 
 
 Arithmetic = Balls | Rationals

@@ -24,9 +24,7 @@ class CertifiedData:
     arrays: dict[str, np.ndarray]
 
 
-def certified_data(
-    X: object, y: object, init_exponents: object | None, positive: bool
-) -> CertifiedData:
+def certified_data(X: object, y: object, init_exponents: object | None, positive: bool) -> CertifiedData:
     """Take in the data of a certificate.
 
     Parameters

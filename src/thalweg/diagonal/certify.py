@@ -27,14 +27,11 @@ from thalweg.diagonal.options import DiagonalOptions
 from thalweg.diagonal.path import ENDED
 from thalweg.diagonal.path_conditions import STATIONARY
 from thalweg.diagonal.prepare import Prepared
-from thalweg.diagonal.residuals import PathResiduals
+from thalweg.diagonal.residuals import LOSS_TOLERANCE, PathResiduals, relative_loss_difference
 from thalweg.numerics.column_blocks import ColumnBlocks
 from thalweg.numerics.options import validated
 from thalweg.numerics.validation import list_some
 from thalweg.records import Cell, Certificate, Fit, InputError, Method, Quantity, Statement, Verdict
-
-LOSS_TOLERANCE = 1e-9
-"""Largest relative difference between a recorded loss and the one computed anew."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +90,7 @@ def _measure(fit: Fit, problem: Problem, options: DiagonalOptions) -> _Margins:
     gap, worst, excess, difference = 0.0, 0, 0.0, 0.0
     for stretch in residuals.stretches():
         after = slice(stretch.first, stretch.first + len(stretch.integrals))
-        gaps, outside = duality_gaps(
-            columns, supports[after], values[after], stretch.integrals, ones, options.positive
-        )
+        gaps, outside = duality_gaps(columns, supports[after], values[after], stretch.integrals, ones, options.positive)
         if gaps.size and not gaps.max() <= gap:
             gap, worst = float(gaps.max()), stretch.first + int(np.argmax(gaps))
         excess = max(excess, float(outside.max(initial=0.0)))
@@ -103,15 +98,6 @@ def _measure(fit: Fit, problem: Problem, options: DiagonalOptions) -> _Margins:
         difference = max(difference, relative_loss_difference(stretch.losses, claimed, recorded[0]))
     last = _last_pull(prepared, saddle(fit, recorded.size - 1), options) if fit.outcome in ENDED else 0.0
     return _Margins(gap, worst, excess, difference, last)
-
-
-def relative_loss_difference(
-    found: Float[np.ndarray, " k"], recorded: Float[np.ndarray, " k"], first: float
-) -> float:
-    """Return the largest difference of losses, relative to them; those near zero are rounding themselves."""
-    scales = LOSS_TOLERANCE * abs(first) + found
-    differences = np.divide(np.abs(found - recorded), scales, out=np.zeros_like(scales), where=scales > 0)
-    return float(differences.max())
 
 
 def _last_pull(prepared: Prepared, b: Float[np.ndarray, " d"], options: DiagonalOptions) -> float:

@@ -95,9 +95,9 @@ def gap_certificate(path: SaddlePath) -> Certificate:
         `path_certificate` proves times and saddles from the data alone.
     """
     columns = ColumnBlocks(path.X)
-    gaps = duality_gaps(
-        columns, path.supports[1:], path.values[1:], path.integrals[1:], path.exponents, path.positive
-    )[0]
+    gaps = duality_gaps(columns, path.supports[1:], path.values[1:], path.integrals[1:], path.exponents, path.positive)[
+        0
+    ]
     worst = float(gaps.max(initial=0.0))
     if worst <= GAP_TOLERANCE:
         verdict, reason = Verdict.HOLDS, Statement("reason.diagonal.gap_closed", {"gap": worst})

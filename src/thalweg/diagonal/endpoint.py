@@ -14,17 +14,13 @@ Equal columns up to sign stand for one: the flow splits their coefficient equall
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
-from flint import arb, ctx
 from jaxtyping import Float, Int
 
-from thalweg.diagonal.arithmetic import ENCLOSING_BITS, enclosure
 from thalweg.diagonal.certified import CertifiedData, certified_data
-from thalweg.diagonal.endpoint_proof import Claim, Proof, prove
 from thalweg.diagonal.merging import Merged, merge_duplicates
-from thalweg.numerics.validation import real_array
 from thalweg.records import Certificate, InputError, Method, Quantity, Statement, Verdict, digest_of
 
 
@@ -59,11 +55,43 @@ class Endpoint:
     intercept_radius: float
 
 
+@dataclass(frozen=True, eq=False)
+class Claim:
+    """A claimed support in the columns that stand for all.
+
+    `support` and `signs (p,)` as claimed; `merged` tells which of its columns stand for which; `basis (n, q)` holds
+    those that stand for all, after the column of ones if there is an intercept; `heights (q,)` are `sigma_i a_i`, 0 for
+    the intercept; `others` are the columns outside the support that can carry anything.
+    """
+
+    data: CertifiedData
+    support: Int[np.ndarray, " p"]
+    signs: Float[np.ndarray, " p"]
+    merged: Merged
+    basis: Float[np.ndarray, "n q"]
+    heights: Float[np.ndarray, " q"]
+    others: np.ndarray
+    has_intercept: bool
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A verdict with its reason; pairs of midpoint and radius where it holds, one coefficient a column."""
+
+    verdict: Verdict
+    reason: Statement
+    is_exact: bool = False
+    coefficients: tuple[tuple[float, float], ...] = ()
+    norm: tuple[float, float] = (np.nan, np.inf)
+    intercept: tuple[float, float] = (np.nan, np.inf)
+    margins: dict[str, Quantity] = field(default_factory=dict)
+
+
 def enclose_endpoint(
     X: object,
     y: np.ndarray,
-    support: np.ndarray,
-    signs: np.ndarray,
+    support: object,
+    signs: object,
     *,
     init_exponents: np.ndarray | None = None,
     positive: bool = False,
@@ -97,19 +125,15 @@ def enclose_endpoint(
     InputError
         If the data are unusable or the claim names no columns of them.
     """
+    from thalweg.diagonal.endpoint_proof import prove  # loads python-flint
+
     data = certified_data(X, y, init_exponents, positive)
-    support, signs = _claimed(support, signs, data.columns.d)
-    merged = _merged(data, support)
-    claim = _claim(data, support, signs, merged, fit_intercept)
-    impossible = merged.sign * signs[merged.kept][merged.source] != signs if support.size else np.zeros(0, dtype=bool)
-    if positive:
-        impossible |= signs < 0
-    if impossible.any():
-        false = Statement("reason.diagonal.endpoint_sign", {"column": int(support[impossible][0])})
-        proof = Proof(Verdict.FAILS, false)
-    else:
-        proof = prove(claim)
-    return _endpoint(claim, support, signs, merged, proof)
+    claim = _claim(data, *_claimed(support, signs, data.columns.d), fit_intercept)
+    impossible = _impossible(claim)
+    if impossible.size:
+        reason = Statement("reason.diagonal.endpoint_sign", {"column": int(impossible[0])})
+        return _endpoint(claim, Proof(Verdict.FAILS, reason))
+    return _endpoint(claim, prove(claim))
 
 
 def _claimed(support: object, signs: object, d: int) -> tuple[np.ndarray, np.ndarray]:
@@ -128,52 +152,48 @@ def _claimed(support: object, signs: object, d: int) -> tuple[np.ndarray, np.nda
     return chosen[order].astype(np.int64), sides[order]
 
 
-def _merged(data: CertifiedData, support: Int[np.ndarray, " p"]) -> Merged:
-    """Find copies among the columns of the support."""
-    if not support.size:
-        nothing = np.zeros(0)
-        return Merged(support, support, nothing, nothing, [])
-    return merge_duplicates(data.columns.dense(support), data.exponents[support], data.positive)
-
-
-def _claim(
-    data: CertifiedData, support: np.ndarray, signs: np.ndarray, merged: Merged, fit_intercept: bool
-) -> Claim:
-    kept = support[merged.kept]
-    basis, heights = data.columns.dense(kept), signs[merged.kept] * data.exponents[kept]
+def _claim(data: CertifiedData, support: np.ndarray, signs: np.ndarray, fit_intercept: bool) -> Claim:
+    columns, nothing = data.columns.dense(support), np.zeros(0)
+    merged = Merged(support, support, nothing, nothing, [])
+    if support.size:
+        merged = merge_duplicates(columns, data.exponents[support], data.positive)
+    kept = support[merged.kept] if support.size else support
+    basis, heights = data.columns.dense(kept), data.exponents[kept]
+    if support.size:
+        heights = heights * signs[merged.kept]
     if fit_intercept:
         basis, heights = np.column_stack([np.ones(data.y.size), basis]), np.concatenate([[0.0], heights])
     carries = data.columns.varying() if fit_intercept else data.columns.norms > 0
     carries[support] = False
-    return Claim(data, kept, basis, heights, np.flatnonzero(carries), fit_intercept)
+    return Claim(data, support, signs, merged, basis, heights, np.flatnonzero(carries), fit_intercept)
 
 
-def _endpoint(claim: Claim, support: np.ndarray, signs: np.ndarray, merged: Merged, proof: Proof) -> Endpoint:
-    """Give every copy of a column its share, and write down what was found."""
-    p, data = support.size, claim.data
-    middles, radii, norm, intercept = np.full(p, np.nan), np.full(p, np.inf), (np.nan, np.inf), (np.nan, np.inf)
-    if proof.balls is not None:
-        balls = proof.balls
-        intercept = enclosure(balls[0]) if claim.has_intercept else (0.0, 0.0)
-        own = balls[1:] if claim.has_intercept else balls
-        copies = np.bincount(merged.source, minlength=len(own))
-        with ctx.workprec(ENCLOSING_BITS):
-            shares = [own[k] * int(side) / int(copies[k]) for k, side in zip(merged.source, merged.sign, strict=True)]
-            pairs = [enclosure(share) for share in shares]
-            total = sum((abs(b) * float(a) for b, a in zip(shares, data.exponents[support], strict=True)), arb(0))
-        middles, radii = np.array(pairs).reshape(-1, 2).T
-        norm = enclosure(total)
-    arrays = {**data.arrays, "support": support, "signs": signs}
-    margins = {"norm": Quantity(norm[0]), "norm_radius": Quantity(norm[1]), **proof.margins}
+def _impossible(claim: Claim) -> np.ndarray:
+    """Return the columns whose claimed sign no coefficient can have: copies that differ, negative in one-sided nets."""
+    if not claim.support.size:
+        return claim.support
+    wrong = claim.merged.sign * claim.signs[claim.merged.kept][claim.merged.source] != claim.signs
+    return claim.support[wrong | (claim.data.positive & (claim.signs < 0))]
+
+
+def _endpoint(claim: Claim, proof: Proof) -> Endpoint:
+    """Write down what was found."""
+    p = claim.support.size
+    holds = proof.verdict is Verdict.HOLDS
+    pairs = np.array(proof.coefficients if holds else [(np.nan, np.inf)] * p).reshape(p, 2)
+    arrays = {**claim.data.arrays, "support": claim.support, "signs": claim.signs}
+    sizes = {"norm": Quantity(proof.norm[0]), "norm_radius": Quantity(proof.norm[1])} if holds else {}
     certificate = Certificate(
         family="diagonal",
         statement=Statement("certificate.diagonal.endpoint", {"active": p}),
         verdict=proof.verdict,
         method=Method.EXACT if proof.is_exact else Method.PROVED,
-        margins=margins if proof.balls is not None else proof.margins,
+        margins={**sizes, **proof.margins},
         checks=(),
         reason=proof.reason,
         inputs=tuple(arrays),
         digest=digest_of(arrays),
     )
-    return Endpoint(certificate, support, signs, middles, radii, *norm, *intercept)
+    return Endpoint(
+        certificate, claim.support, claim.signs, pairs[:, 0].copy(), pairs[:, 1].copy(), *proof.norm, *proof.intercept
+    )

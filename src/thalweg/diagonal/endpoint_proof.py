@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from flint import arb
 from jaxtyping import Float
 
-from thalweg.diagonal.arithmetic import Arithmetic, Balls, Rationals, float_vector
-from thalweg.diagonal.certified import CertifiedData
+from thalweg.diagonal.arithmetic import Arithmetic, Balls, Matrix, Number, Rationals, enclosure, float_vector
+from thalweg.diagonal.endpoint import Claim, Proof
 from thalweg.records import Cell, Quantity, Statement, Verdict
 
 FIRST_BITS, LATER_BITS = (128, 256), (512, 1024)
@@ -32,36 +31,11 @@ OPERATIONS = 2e9
 PROGRAM_ENTRIES = 2e5
 """Above this many entries no linear program is solved."""
 
+CLEARLY_INSIDE = 1 - 1e-12
+"""A dual that is inside its walls by this much in floating point, with its error bound, is inside."""
+
 BATCH = 256
 """Columns that are multiplied with balls at a time."""
-
-
-@dataclass(frozen=True, eq=False)
-class Claim:
-    """A claimed support in the columns that stand for all.
-
-    `kept` are the columns of the support without copies; `basis (n, q)` holds them, after the column of ones if
-    there is an intercept; `heights (q,)` are `sigma_i a_i`, 0 for the intercept; `others` are the columns outside the support
-    that can carry anything.
-    """
-
-    data: CertifiedData
-    kept: np.ndarray
-    basis: Float[np.ndarray, "n q"]
-    heights: Float[np.ndarray, " q"]
-    others: np.ndarray
-    has_intercept: bool
-
-
-@dataclass(frozen=True, eq=False)
-class Proof:
-    """A verdict with its reason, and for one that holds the coefficients of the basis as balls."""
-
-    verdict: Verdict
-    reason: Statement
-    is_exact: bool = False
-    balls: list[arb] | None = None
-    margins: dict[str, Quantity] = field(default_factory=dict)
 
 
 def prove(claim: Claim) -> Proof:
@@ -116,6 +90,7 @@ class _Attempt:
         self.claim, self.arithmetic = claim, arithmetic
         self.data, self.n, self.q = claim.data, *claim.basis.shape
         self.is_square = self.n == self.q
+        self.first = 1 if claim.has_intercept else 0
         self.dual_margin: float | None = None
 
     def decide(self) -> _Found:
@@ -137,7 +112,20 @@ class _Attempt:
         else:
             reason = Statement("reason.diagonal.endpoint_rational", {})
         margins = {} if self.dual_margin is None else {"dual_margin": Quantity(self.dual_margin)}
-        return Proof(found.verdict, reason, is_exact, [self.arithmetic.ball(v) for v in self.b.entries()], margins)
+        coefficients, norm, intercept = self._enclosures()
+        return Proof(found.verdict, reason, is_exact, coefficients, norm, intercept, margins)
+
+    def _enclosures(self) -> tuple[tuple[tuple[float, float], ...], tuple[float, float], tuple[float, float]]:
+        """Return coefficients, norm and intercept as floats with radii; copies of a column share its coefficient."""
+        merged, first = self.claim.merged, self.first
+        balls = [self.arithmetic.ball(entry) for entry in self.b.entries()]
+        copies = np.bincount(merged.source, minlength=self.q - first) if self.q > first else []
+        norm = sum((abs(b) * a for b, a in zip(balls, np.abs(self.claim.heights).tolist(), strict=True)), arb(0))
+        shares = (
+            balls[first + k] * int(side) / int(copies[k])
+            for k, side in zip(merged.source.tolist(), merged.sign.tolist(), strict=True)
+        )
+        return tuple(enclosure(b) for b in shares), enclosure(norm), enclosure(balls[0]) if first else (0.0, 0.0)
 
     def _solve(self) -> None:
         """Compute the coefficients, the residual and the shortest `R`."""
@@ -155,9 +143,8 @@ class _Attempt:
 
     def _signs(self) -> _Found | None:
         """Compare the signs of the coefficients with those claimed."""
-        first = 1 if self.claim.has_intercept else 0
         open_at = None
-        for k in range(first, self.q):
+        for k in range(self.first, self.q):
             side = self.arithmetic.sign(self.b[k, 0] * int(np.sign(self.claim.heights[k])))
             if side is not None and side <= 0:
                 return _Found(Verdict.FAILS, "endpoint_sign", {"column": self._column(k)})
@@ -175,7 +162,7 @@ class _Attempt:
         suspects = self.critical
         if self.data.positive:
             pulls, errors = self._float_products(self.residual)
-            suspects = suspects[(pulls + errors >= 0)[suspects]]
+            suspects = suspects[~(pulls + errors < 0)[suspects]]
         open_at, unpulled = None, []
         for column, product in self._products(suspects, self.residual):
             side = self.arithmetic.sign(product)
@@ -206,7 +193,7 @@ class _Attempt:
         lacking = self.targets - self.A.transpose() * vector
         return self._inside(vector + self.A * self.arithmetic.solve(self.gram, lacking))
 
-    def _inside(self, vector: Any) -> _Found:
+    def _inside(self, vector: Matrix) -> _Found:
         """Tell whether the dual of this vector is strictly inside the walls of the critical columns."""
         a = self.data.exponents
         products, errors = self._float_products(vector)
@@ -214,7 +201,7 @@ class _Attempt:
         share = (heights / (self.n * a))[self.critical]
         self.dual_margin = float(1 - share.max())
         open_at = None
-        for column, product in self._products(self.critical[share >= 1 - 1e-12], vector):
+        for column, product in self._products(self.critical[~(share < CLEARLY_INSIDE)], vector):
             height = product if self.data.positive else abs(product)
             side = self.arithmetic.sign(self.arithmetic.matrix(a[column, None, None])[0, 0] * self.n - height)
             if side == 0 or (side == -1 and not self.is_square):
@@ -227,14 +214,14 @@ class _Attempt:
             return _Found(Verdict.HOLDS, "")
         return _Found(Verdict.UNDECIDED, "endpoint_open", {"column": open_at}, is_open=True)
 
-    def _products(self, columns: np.ndarray, vector: Any) -> Iterator[tuple[int, Any]]:
+    def _products(self, columns: np.ndarray, vector: Matrix) -> Iterator[tuple[int, Number]]:
         """Yield the exact products of some columns with a vector."""
         for start in range(0, columns.size, BATCH):
             batch = columns[start : start + BATCH]
             products = self.arithmetic.matrix(np.ascontiguousarray(self.data.columns.dense(batch).T)) * vector
             yield from zip(batch.tolist(), products.entries(), strict=True)
 
-    def _float_products(self, vector: Any) -> tuple[np.ndarray, np.ndarray]:
+    def _float_products(self, vector: Matrix) -> tuple[np.ndarray, np.ndarray]:
         """Return the products of all columns with a vector in floating point, and bounds of their errors."""
         numbers, radius = float_vector([self.arithmetic.ball(entry) for entry in vector.entries()])
         columns = self.data.columns
@@ -243,7 +230,7 @@ class _Attempt:
         return columns.all_products(numbers[None])[0], errors
 
     def _column(self, k: int) -> int:
-        return int(self.claim.kept[k - 1 if self.claim.has_intercept else k])
+        return int(self.claim.support[self.claim.merged.kept[k - self.first]])
 
 
 def _widest(claim: Claim, critical: np.ndarray) -> Float[np.ndarray, " n"] | None:

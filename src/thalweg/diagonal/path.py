@@ -205,9 +205,7 @@ class SaddlePath:
 
     @property
     def lasso_equivalent_mask(self) -> Bool[np.ndarray, " m"]:
-        """At which jumps the running mean is the Lasso solution of penalty `1/t`: true up to the first departure
-        from a wall, and possibly again later.
-        """
+        """At which jumps the running mean is the Lasso solution: always before a wall is left, perhaps again later."""
         from thalweg.diagonal.lasso import lasso_equivalent
 
         return lasso_equivalent(self)

@@ -12,10 +12,9 @@ from __future__ import annotations
 import numpy as np
 
 from thalweg.diagonal.certified import CertifiedData, certified_data, column_pull_tolerance
-from thalweg.diagonal.certify import LOSS_TOLERANCE, relative_loss_difference
 from thalweg.diagonal.path import ENDED, SaddlePath
 from thalweg.diagonal.path_conditions import STATIONARY, Conditions
-from thalweg.diagonal.residuals import PathResiduals, sparse_saddles
+from thalweg.diagonal.residuals import LOSS_TOLERANCE, PathResiduals, relative_loss_difference, sparse_saddles
 from thalweg.records import (
     Cell,
     Certificate,
@@ -28,10 +27,6 @@ from thalweg.records import (
     digest_of,
 )
 
-DUAL_TOLERANCE = 1e-7
-"""Largest excess of a dual over its threshold, relative to it: duals carry the rounding of the whole path before them.
-The near-infrared sample, whose last jump is at t = 2e8, needs 2e-8; Gaussian data need 1e-12."""
-
 
 def path_certificate(
     path: SaddlePath,
@@ -40,7 +35,7 @@ def path_certificate(
     *,
     init_exponents: np.ndarray | None = None,
     positive: bool = False,
-    tol: float = DUAL_TOLERANCE,
+    tol: float | None = None,
     reference_norm: float | None = None,
 ) -> Certificate:
     """Prove, or fail to prove, that a recorded path is the limiting process of these data.
@@ -56,7 +51,8 @@ def path_certificate(
     init_exponents, positive, reference_norm
         As in `saddle_path`.
     tol
-        Largest excess of a dual over its threshold, relative to it.
+        Largest excess of a dual over its threshold, relative to it: 1e-9 unless given, but four times the proved
+        rounding error of the duals where that is more, and never more than 1e-6.
 
     Returns
     -------
@@ -71,7 +67,7 @@ def path_certificate(
         If the data are unusable or an option is out of its range.
     """
     data = certified_data(X, y, init_exponents, positive)
-    if not 0 < tol < 1:
+    if tol is not None and not 0 < tol < 1:
         raise InputError("option_range", name="tol", value=tol, wanted="0 < tol < 1")
     if wrong := _contradictions(path, data):
         reason = Statement("reason.diagonal.inconsistent", {"names": ", ".join(wrong)})

@@ -8,9 +8,9 @@ with increasing times is the process up to its last jump exactly if
 3. `g_i = 0` on the support, and `sigma_i g_i <= 0` for the other features at a wall: the restricted problem is solved,
 4. at every jump a feature that is pulled outward arrives at its wall: no jump comes early, and the loss decreases.
 
-For if the process is at `b_k` after jump `k`, a next jump that comes late breaks 1 and one that comes early breaks 4; at
-the right time 2 and 3 are the optimality conditions of the restricted problem, whose fit is unique (specification of
-the family, section 2 and correction B9). All rounding errors are bounded: what is found to hold is proved.
+For if the process is at `b_k` after jump `k`, a next jump that comes late breaks 1 and one that comes early breaks 4;
+at the right time 2 and 3 are the optimality conditions of the restricted problem, whose fit is unique (specification
+of the family, section 2 and correction B9). All rounding errors are bounded: what is found to hold is proved.
 """
 
 from __future__ import annotations
@@ -29,6 +29,13 @@ from thalweg.records import Cell, Statement
 
 if TYPE_CHECKING:
     from scipy.sparse import csc_array
+
+DUAL_TOLERANCE, WIDEST_TOLERANCE = 1e-9, 1e-6
+"""Largest excess of a dual over its threshold, relative to it, and to what it may widen where the proved rounding
+errors of the duals are larger: Gaussian data need 1e-12, the near-infrared sample, which ends at t = 2e8, 2e-8."""
+
+ROUNDING_SHARE = 4.0
+"""The tolerance in multiples of these errors: the path's own rounding is of their size."""
 
 STATIONARY = 10.0
 """Pulls up to this multiple of the path's own tolerance are rounding."""
@@ -114,19 +121,20 @@ class Conditions:
     pull_tolerance
         Sizes up to which the path's own algorithm takes pulls for zero.
     tol
-        Largest excess of a dual, relative to its threshold.
+        Largest excess of a dual, relative to its threshold; None for what `DUAL_TOLERANCE` says.
     count
         Number of jumps.
     """
 
     def __init__(
-        self, data: CertifiedData, pull_tolerance: Float[np.ndarray, " d"], tol: float, count: int
+        self, data: CertifiedData, pull_tolerance: Float[np.ndarray, " d"], tol: float | None, count: int
     ) -> None:
-        self.data, self.tol = data, tol
+        self.data, self.tol = data, DUAL_TOLERANCE if tol is None else tol
+        self._widens = tol is None
         self.unseen_pull = np.zeros(data.columns.d)
         self.pull_tolerance = np.where(pull_tolerance > 0, pull_tolerance, 1.0)  # a zero column has no pull
-        self.dual = Condition("dual_excess", "reason.diagonal.path_dual", tol, count)
-        self.wall = Condition("wall_distance", "reason.diagonal.path_wall", tol, count)
+        self.dual = Condition("dual_excess", "reason.diagonal.path_dual", self.tol, count)
+        self.wall = Condition("wall_distance", "reason.diagonal.path_wall", self.tol, count)
         self.coefficients = Condition("coefficient_pull", "reason.diagonal.path_coefficients", BACKWARD, count)
         self.descent = Condition("loss_increase", "reason.diagonal.path_descent", 0.0, count)
         self.end = Condition("last_pull", "reason.diagonal.path_end", STATIONARY, count)
@@ -164,9 +172,16 @@ class Conditions:
             products /= n
             norms = columns.norms[block]
             errors = np.outer(dual_error, norms) * (1 + 4 * UNIT_ROUNDOFF), np.outer(pull_error, norms)
+            if self._widens:
+                self._widen(float((errors[0] / self.data.exponents[block]).max(initial=0.0)))
             arrived |= self._see_block(stretch.first, block, products, errors, signs[:, block].toarray(), is_last)
         self.arrival.see(np.where(arrived, -1.0, 1.0)[:, None], 0.0, stretch.first)
         self._see_saddles(stretch)
+
+    def _widen(self, error: float) -> None:
+        """Widen the tolerance of the duals to what their rounding needs, as far as is allowed."""
+        self.tol = min(max(self.tol, ROUNDING_SHARE * error), WIDEST_TOLERANCE)
+        self.dual.limit = self.wall.limit = self.tol
 
     def _see_block(
         self,
@@ -196,7 +211,7 @@ class Conditions:
             moving = pulls[-1:] / tolerance if self.data.positive else sizes[-1:]
             left = size_errors[-1:] + self.unseen_pull[block] / tolerance
             self.end.see(moving, left, first - 1 + p, block.start)
-        return (at_wall & (side * pulls[:-1] > pull_error[:-1])).any(axis=1)
+        return (at_wall & (side * pulls[:-1] > pull_error[:-1])).max(axis=1)
 
     def _see_saddles(self, stretch: Stretch) -> None:
         """Look at what concerns whole saddles: their coefficients and losses."""
@@ -207,4 +222,6 @@ class Conditions:
         total = stretch.driving[1:] + stretch.driving[:-1]
         # The change of 2 n L, relative to what its rounding is relative to.
         sizes = upper_norms(change) * upper_norms(total)
-        self.descent.see((np.einsum("ij,ij->i", change, total) / sizes)[:, None], gamma(n + 8), first)
+        moves = change.any(axis=1)
+        increase = np.divide(np.einsum("ij,ij->i", change, total), sizes, out=np.ones(len(sizes)), where=moves)
+        self.descent.see(increase[:, None], gamma(n + 8), first)

@@ -31,6 +31,9 @@ RANK_TOLERANCE = 1e-13
 UNSEEN = 1e-12
 """A vector whose products with all columns are below this share of the norms is seen by none of them."""
 
+LOSS_TOLERANCE = 1e-9
+"""Largest relative difference between a recorded loss and the one computed anew."""
+
 STRETCH_ENTRIES = 2**24
 """Entries of the residuals that are held at a time: 128 MB."""
 
@@ -142,6 +145,13 @@ class PathResiduals:
         largest = float(products.max(initial=0.0)) - rounding
         size = size or 1.0
         return driving, (float(residual @ residual) / (2 * n), (norm + rounding) / size, largest / size)
+
+
+def relative_loss_difference(found: Float[np.ndarray, " k"], recorded: Float[np.ndarray, " k"], first: float) -> float:
+    """Return the largest difference of losses, relative to them; those near zero are rounding themselves."""
+    scales = LOSS_TOLERANCE * abs(first) + found
+    differences = np.divide(np.abs(found - recorded), scales, out=np.zeros_like(scales), where=scales > 0)
+    return float(differences.max())
 
 
 def sparse_saddles(supports: Sequence[np.ndarray], values: Sequence[np.ndarray], d: int) -> csc_array:

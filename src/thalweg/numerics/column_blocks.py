@@ -30,8 +30,11 @@ PRODUCT_ENTRIES = 2**20
 PIECE = 64
 """Rows that are summed in one go."""
 
-UNDERFLOW = 2.0**-1060
-"""More than the products of a column can lose by underflow."""
+UNDERFLOW = 2.0**-1073
+"""More than one product can lose by underflow."""
+
+TINY = 2.0**-500
+"""Entries below this lose digits when they are squared."""
 
 
 class ColumnBlocks:
@@ -50,7 +53,7 @@ class ColumnBlocks:
 
     def __init__(self, X: object) -> None:
         self.stored = _accepted(X)
-        self.n, self.d = self.stored.shape
+        self.n, self.d = self.stored.shape  # pyright: ignore[reportGeneralTypeIssues]  (SciPy: perhaps None)
         self.is_sparse = not isinstance(self.stored, np.ndarray)
         longest, pieces = min(self.n, PIECE), math.ceil(self.n / PIECE)
         if not isinstance(self.stored, np.ndarray):
@@ -59,6 +62,8 @@ class ColumnBlocks:
         self.norms = self._norms()
         if not np.isfinite(self.norms).all():
             _refuse_not_finite(self.stored)
+        smallest = float(self.norms.min(where=self.norms > 0, initial=1.0))
+        self._underflow = self.n * UNDERFLOW / smallest
 
     def arrays(self, name: str) -> dict[str, np.ndarray]:
         """Return the stored arrays by name: those to which a certificate is bound."""
@@ -94,7 +99,7 @@ class ColumnBlocks:
 
     def product_error(self, sizes: Float[np.ndarray, " k"]) -> Float[np.ndarray, " k"]:
         """Bound the rounding error of the products with vectors of these norms, per unit of a column's norm."""
-        return self.growth * (1 + 8 * np.finfo(float).eps) * sizes + UNDERFLOW
+        return self.growth * (1 + 8 * np.finfo(float).eps) * sizes + self._underflow
 
     def _product(self, vectors: np.ndarray, block: slice) -> np.ndarray:
         if not isinstance(self.stored, np.ndarray):
@@ -117,12 +122,16 @@ class ColumnBlocks:
                 else:
                     squares = self.stored[:, block].astype(np.float64).power(2)
                     norms[block] = np.sqrt(np.asarray(squares.sum(axis=0)).ravel())
-        return norms * (1 + gamma(self.n + 4))
+        for i in np.flatnonzero(norms < TINY * self.n):  # their squares may have vanished
+            column = self.dense(np.array([i]))[:, 0]
+            largest = float(np.abs(column).max())
+            norms[i] = largest * (float(np.linalg.norm(column / largest)) + TINY) if largest else 0.0
+        return norms * (1 + gamma(self.n + 8))
 
 
 def upper_norms(vectors: Float[np.ndarray, "k n"]) -> Float[np.ndarray, " k"]:
     """Return upper bounds of the norms of the rows, close to them."""
-    return np.linalg.norm(vectors, axis=1) * (1 + gamma(vectors.shape[1] + 4)) + UNDERFLOW
+    return np.linalg.norm(vectors, axis=1) * (1 + gamma(vectors.shape[1] + 4)) + TINY * vectors.shape[1]
 
 
 def _accepted(X: object) -> np.ndarray | csc_array:
@@ -136,7 +145,7 @@ def _accepted(X: object) -> np.ndarray | csc_array:
         raise InputError("array_not_numeric", name="X", dtype=str(stored.dtype))
     if stored.ndim != 2:
         raise InputError("array_dimension", name="X", found=stored.ndim, wanted=2)
-    if 0 in stored.shape:
+    if 0 in stored.shape:  # pyright: ignore[reportOperatorIssue]
         raise InputError("array_empty", name="X", shape=str(stored.shape))
     return stored
 
