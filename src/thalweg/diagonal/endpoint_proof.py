@@ -60,9 +60,10 @@ def prove(claim: Claim) -> Proof:
         with arithmetic.precision():
             attempt = _Attempt(claim, arithmetic)
             found = attempt.decide()
-            if not found.is_open:
-                break
-    return attempt.proof(found)
+            proof = attempt.proof(found)
+        if not found.is_open:
+            break
+    return proof
 
 
 def _arithmetics(size: int) -> Iterator[Arithmetic]:
@@ -99,14 +100,14 @@ class _Attempt:
             self._solve()
         except ZeroDivisionError:
             is_open = isinstance(self.arithmetic, Balls)
-            return _Found(Verdict.UNDECIDED, "endpoint_dependent", {"active": self.q}, is_open)
+            return _Found(Verdict.UNDECIDED, "reason.diagonal.endpoint_dependent", {"active": self.q}, is_open)
         return self._signs() or self._pulls() or self._norm()
 
     def proof(self, found: _Found) -> Proof:
         """Return what was found as a proof."""
         is_exact = isinstance(self.arithmetic, Rationals)
         if found.verdict is not Verdict.HOLDS:
-            return Proof(found.verdict, Statement(f"reason.diagonal.{found.reason}", found.values), is_exact)
+            return Proof(found.verdict, Statement(found.reason, found.values), is_exact)
         if isinstance(self.arithmetic, Balls):
             reason = Statement("reason.diagonal.endpoint_in_balls", {"bits": self.arithmetic.bits})
         else:
@@ -128,18 +129,15 @@ class _Attempt:
         return tuple(enclosure(b) for b in shares), enclosure(norm), enclosure(balls[0]) if first else (0.0, 0.0)
 
     def _solve(self) -> None:
-        """Compute the coefficients, the residual and the shortest `R`."""
+        """Compute the coefficients."""
         numbers, claim = self.arithmetic, self.claim
         self.A = numbers.matrix(claim.basis)
-        y, self.targets = numbers.matrix(self.data.y[:, None]), numbers.matrix(claim.heights[:, None]) * self.n
+        self.y, self.targets = numbers.matrix(self.data.y[:, None]), numbers.matrix(claim.heights[:, None]) * self.n
         if self.is_square:
-            self.b = numbers.solve(self.A, y)
-            self.residual, self.shortest = None, numbers.solve(self.A.transpose(), self.targets)
-            return
-        self.gram = self.A.transpose() * self.A
-        self.b = numbers.solve(self.gram, self.A.transpose() * y)
-        self.residual = y - self.A * self.b
-        self.shortest = self.A * numbers.solve(self.gram, self.targets)
+            self.b = numbers.solve(self.A, self.y)
+        else:
+            self.gram = self.A.transpose() * self.A
+            self.b = numbers.solve(self.gram, self.A.transpose() * self.y)
 
     def _signs(self) -> _Found | None:
         """Compare the signs of the coefficients with those claimed."""
@@ -147,35 +145,39 @@ class _Attempt:
         for k in range(self.first, self.q):
             side = self.arithmetic.sign(self.b[k, 0] * int(np.sign(self.claim.heights[k])))
             if side is not None and side <= 0:
-                return _Found(Verdict.FAILS, "endpoint_sign", {"column": self._column(k)})
+                return _Found(Verdict.FAILS, "reason.diagonal.endpoint_sign", {"column": self._column(k)})
             if side is None and open_at is None:
                 open_at = k
         if open_at is None:
             return None
-        return _Found(Verdict.UNDECIDED, "endpoint_open", {"column": self._column(open_at)}, is_open=True)
+        return _Found(
+            Verdict.UNDECIDED, "reason.diagonal.endpoint_open", {"column": self._column(open_at)}, is_open=True
+        )
 
     def _pulls(self) -> _Found | None:
         """Compare the pulls on the other columns with zero; those without pull are `critical` for the norm."""
         self.critical = self.claim.others
-        if self.residual is None or not self.critical.size:
+        if self.is_square or not self.critical.size:
             return None
-        suspects = self.critical
+        residual, suspects = self.y - self.A * self.b, self.critical
         if self.data.positive:
-            pulls, errors = self._float_products(self.residual)
+            pulls, errors = self._float_products(residual)
             suspects = suspects[~(pulls + errors < 0)[suspects]]
         open_at, unpulled = None, []
-        for column, product in self._products(suspects, self.residual):
+        for column, product in self._products(suspects, residual):
             side = self.arithmetic.sign(product)
             if side == 1 or (side == -1 and not self.data.positive):
                 size = abs(float(self.arithmetic.ball(product).mid()))
                 relative = size / (self.data.columns.norms[column] * float(np.linalg.norm(self.data.y)))
-                return _Found(Verdict.FAILS, "endpoint_pull", {"column": column, "size": float(relative)})
+                return _Found(
+                    Verdict.FAILS, "reason.diagonal.endpoint_pull", {"column": column, "size": float(relative)}
+                )
             if side == 0:
                 unpulled.append(column)
             elif side is None:
                 open_at = column if open_at is None else open_at
         if open_at is not None:
-            return _Found(Verdict.UNDECIDED, "endpoint_open", {"column": open_at}, is_open=True)
+            return _Found(Verdict.UNDECIDED, "reason.diagonal.endpoint_open", {"column": open_at}, is_open=True)
         self.critical = np.array(unpulled, dtype=np.int64)
         return None
 
@@ -183,8 +185,10 @@ class _Attempt:
         """Look for a dual vector that leaves every critical column strictly inside its walls."""
         if not self.critical.size:
             return _Found(Verdict.HOLDS, "")
-        found = self._inside(self.shortest)
-        if found.verdict is Verdict.HOLDS or self.is_square:
+        if self.is_square:
+            return self._inside(self.arithmetic.solve(self.A.transpose(), self.targets))
+        found = self._inside(self.A * self.arithmetic.solve(self.gram, self.targets))
+        if found.verdict is Verdict.HOLDS:
             return found
         start = _widest(self.claim, self.critical)
         if start is None:
@@ -205,14 +209,14 @@ class _Attempt:
             height = product if self.data.positive else abs(product)
             side = self.arithmetic.sign(self.arithmetic.matrix(a[column, None, None])[0, 0] * self.n - height)
             if side == 0 or (side == -1 and not self.is_square):
-                return _Found(Verdict.UNDECIDED, "endpoint_several", {"column": column})
+                return _Found(Verdict.UNDECIDED, "reason.diagonal.endpoint_several", {"column": column})
             if side == -1:
-                return _Found(Verdict.FAILS, "endpoint_norm", {"column": column})
+                return _Found(Verdict.FAILS, "reason.diagonal.endpoint_norm", {"column": column})
             if side is None:
                 open_at = column if open_at is None else open_at
         if open_at is None:
             return _Found(Verdict.HOLDS, "")
-        return _Found(Verdict.UNDECIDED, "endpoint_open", {"column": open_at}, is_open=True)
+        return _Found(Verdict.UNDECIDED, "reason.diagonal.endpoint_open", {"column": open_at}, is_open=True)
 
     def _products(self, columns: np.ndarray, vector: Matrix) -> Iterator[tuple[int, Number]]:
         """Yield the exact products of some columns with a vector."""
@@ -237,7 +241,7 @@ def _widest(claim: Claim, critical: np.ndarray) -> Float[np.ndarray, " n"] | Non
     """Return the vector whose dual is farthest inside the walls of the critical columns; None if it is too large."""
     from scipy.optimize import linprog
 
-    n, X = claim.data.y.size, None
+    n = claim.data.y.size
     if n * critical.size > PROGRAM_ENTRIES:
         return None
     a = claim.data.exponents[critical]
