@@ -9,6 +9,8 @@ every condition within the named tolerances.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from thalweg.diagonal.certified import CertifiedData, certified_data, column_pull_tolerance
@@ -86,9 +88,8 @@ def _contradictions(path: SaddlePath, data: CertifiedData) -> list[str]:
     rows = list(zip(path.supports, path.values, path.signs, strict=True))
     sound = {
         "times": np.isfinite(path.times).all() and (np.diff(path.times, prepend=0.0) > 0).all(),
-        "supports": all(_is_support(support, d) and b.shape == support.shape for support, b, _ in rows)
-        and path.supports[0].size == 0,
-        "values": all(np.isfinite(b).all() and (b != 0).all() for b in path.values),
+        "supports": all(_is_support(support, d) for support in path.supports) and _none_repeats(path.supports),
+        "values": all(b.shape == i.shape and np.isfinite(b).all() and (b != 0).all() for i, b, _ in rows),
         "signs": all(np.array_equal(np.sign(b), signs) for _, b, signs in rows)
         and not (data.positive and any((b < 0).any() for b in path.values)),
         "losses": np.isfinite(path.losses).all(),
@@ -103,6 +104,11 @@ def _is_support(support: np.ndarray, d: int) -> bool:
     if support.ndim != 1 or support.dtype.kind not in "iu":
         return False
     return not support.size or bool(support[0] >= 0 and support[-1] < d and (np.diff(support) > 0).all())
+
+
+def _none_repeats(supports: Sequence[np.ndarray]) -> bool:
+    """Tell whether zero comes first and no support twice: each is the least squares on it, and the loss falls."""
+    return supports[0].size == 0 and len({support.astype(np.int64).tobytes() for support in supports}) == len(supports)
 
 
 def _see_all(path: SaddlePath, data: CertifiedData, conditions: Conditions) -> float:
@@ -121,7 +127,9 @@ def _see_all(path: SaddlePath, data: CertifiedData, conditions: Conditions) -> f
 def _judge(path: SaddlePath, conditions: Conditions, loss_difference: float) -> tuple[Verdict, Statement]:
     """Name the first jump at which something is wrong; else the first at which something is not proved."""
     judged = conditions.on_jumps + ((conditions.end,) if path.outcome in ENDED else ())
-    if violated := [(c.violated, place, c) for place, c in enumerate(judged) if c.violated is not None]:
+    # A dual at jump k follows from the residuals of the saddles before: as far as these are proved, it refutes.
+    violated = [(c.violated, place, c) for place, c in enumerate(judged) if c.violated is not None]
+    if violated and min(violated)[0] <= conditions.trusted:
         jump, _, condition = min(violated)
         return Verdict.FAILS, condition.statement(jump)
     if loss_difference > LOSS_TOLERANCE:
@@ -129,17 +137,21 @@ def _judge(path: SaddlePath, conditions: Conditions, loss_difference: float) -> 
     if unproved := [(c.unproved, place, c) for place, c in enumerate(judged) if c.unproved is not None]:
         jump, _, condition = min(unproved)
         return Verdict.UNDECIDED, condition.statement(jump)
-    values: dict[str, Cell] = {"backward": conditions.backward.worst, "tol": conditions.tol}
+    values: dict[str, Cell] = {"backward": conditions.backward.worst[0], "tol": conditions.tol}
     return Verdict.HOLDS, Statement("reason.diagonal.path_proved", values)
 
 
 def _margins(conditions: Conditions, loss_difference: float) -> dict[str, Quantity]:
-    measured = {
-        condition.name: Quantity(condition.worst, "tolerances" if condition.limit == STATIONARY else "")
-        for condition in (*conditions.on_jumps, conditions.end)
-        if np.isfinite(condition.worst)
-    }
-    return {"tol": Quantity(conditions.tol), **measured, "loss_difference": Quantity(loss_difference)}
+    """Return the largest excess of each condition, and where it is."""
+    margins = {"tol": Quantity(conditions.tol), "loss_difference": Quantity(loss_difference)}
+    for condition in (*conditions.on_jumps, conditions.end):
+        size, jump, column = condition.worst
+        if size > -np.inf:
+            margins[condition.name] = Quantity(size, "tolerances" if condition.limit == STATIONARY else "")
+            margins[f"{condition.name}_jump"] = Quantity(jump)
+            if column >= 0:
+                margins[f"{condition.name}_column"] = Quantity(column)
+    return margins
 
 
 def _certificate(

@@ -21,7 +21,6 @@ import numpy as np
 from jaxtyping import Float
 
 from thalweg.diagonal.certified import CertifiedData
-from thalweg.diagonal.naive import HIT_TOLERANCE
 from thalweg.diagonal.residuals import Stretch
 from thalweg.numerics.column_blocks import upper_norms
 from thalweg.numerics.rounding import UNIT_ROUNDOFF, gamma
@@ -30,7 +29,7 @@ from thalweg.records import Cell, Statement
 if TYPE_CHECKING:
     from scipy.sparse import csc_array
 
-DUAL_TOLERANCE, WIDEST_TOLERANCE = 1e-9, 1e-6
+DUAL_TOLERANCE, WIDEST_TOLERANCE = 1e-8, 1e-6
 """Largest excess of a dual over its threshold, relative to it, and to what it may widen where the proved rounding
 errors of the duals are larger: Gaussian data need 1e-12, the near-infrared sample, which ends at t = 2e8, 2e-8."""
 
@@ -66,8 +65,8 @@ class Condition:
         self.upper, self.lower = np.full((2, count + 1), -np.inf)
         self.column = np.full(count + 1, -1)
 
-    def see(self, excess: np.ndarray, error: np.ndarray | float, first_jump: int, first_column: int = 0) -> None:
-        """Take in excesses, a row a jump and a column a feature; those that do not apply are `-inf`."""
+    def see(self, excess: np.ndarray, error: np.ndarray | float, first_jump: int, first_column: int = -1) -> None:
+        """Take in excesses, a row a jump and a column a feature (or one in all); where none applies, `-inf`."""
         if not excess.size:
             return
         upper = excess + error
@@ -80,9 +79,10 @@ class Condition:
         self.lower[rows] = np.fmax(self.lower[rows], np.fmax.reduce(excess - error, axis=1))
 
     @property
-    def worst(self) -> float:
-        """The largest bound from above."""
-        return float(self.upper.max())
+    def worst(self) -> tuple[float, int, int]:
+        """The largest bound from above, with its jump and column (-1 where a saddle as a whole is meant)."""
+        jump = int(self.upper.argmax())
+        return float(self.upper[jump]), jump, int(self.column[jump])
 
     @property
     def unproved(self) -> int | None:
@@ -136,12 +136,12 @@ class Conditions:
         self.dual = Condition("dual_excess", "reason.diagonal.path_dual", self.tol, count)
         self.wall = Condition("wall_distance", "reason.diagonal.path_wall", self.tol, count)
         self.coefficients = Condition("coefficient_pull", "reason.diagonal.path_coefficients", BACKWARD, count)
-        self.descent = Condition("loss_increase", "reason.diagonal.path_descent", 0.0, count)
+        self.descent = Condition("loss_increase", "reason.diagonal.path_descent", 0.0, count, refutes=False)
         self.end = Condition("last_pull", "reason.diagonal.path_end", STATIONARY, count)
         self.backward = Condition("backward_error", "reason.diagonal.path_backward", BACKWARD, count, refutes=False)
         self.support = Condition("support_pull", "reason.diagonal.path_open", STATIONARY, count, refutes=False)
         self.skipped = Condition("outward_pull", "reason.diagonal.path_skipped", STATIONARY, count, refutes=False)
-        self.arrival = Condition("late_arrival", "reason.diagonal.path_arrival", 0.0, count, refutes=False)
+        self.arrival = Condition("missed_wall", "reason.diagonal.path_arrival", self.tol, count, refutes=False)
 
     @property
     def on_jumps(self) -> tuple[Condition, ...]:
@@ -167,21 +167,22 @@ class Conditions:
         p, n = stretch.integrals.shape
         pull_error = columns.product_error(upper_norms(stretch.driving)) / n
         dual_error = (columns.product_error(upper_norms(stretch.integrals)) + stretch.integral_errors) / n
-        arrived = np.zeros(p, dtype=bool)
+        if self._widens:
+            self._widen(float(dual_error.max(initial=0.0) * (columns.norms / self.data.exponents).max()))
+        arrivals = np.zeros(p)
         for block, products in columns.products(np.concatenate([stretch.integrals, stretch.driving])):
             products /= n
             norms = columns.norms[block]
             errors = np.outer(dual_error, norms) * (1 + 4 * UNIT_ROUNDOFF), np.outer(pull_error, norms)
-            if self._widens:
-                self._widen(float((errors[0] / self.data.exponents[block]).max(initial=0.0)))
-            arrived |= self._see_block(stretch.first, block, products, errors, signs[:, block].toarray(), is_last)
-        self.arrival.see(np.where(arrived, -1.0, 1.0)[:, None], 0.0, stretch.first)
+            highest = self._see_block(stretch.first, block, products, errors, signs[:, block].toarray(), is_last)
+            arrivals = np.maximum(arrivals, highest)
+        self.arrival.see(1 - arrivals[:, None], 0.0, stretch.first)
         self._see_saddles(stretch)
 
     def _widen(self, error: float) -> None:
         """Widen the tolerance of the duals to what their rounding needs, as far as is allowed."""
         self.tol = min(max(self.tol, ROUNDING_SHARE * error), WIDEST_TOLERANCE)
-        self.dual.limit = self.wall.limit = self.tol
+        self.dual.limit = self.wall.limit = self.arrival.limit = self.tol
 
     def _see_block(
         self,
@@ -192,7 +193,7 @@ class Conditions:
         signs: np.ndarray,
         is_last: bool,
     ) -> np.ndarray:
-        """Look at some columns; return at which jumps one of them arrives at its wall with an outward pull."""
+        """Look at some columns; return for each jump how near to its wall one comes that is pulled outward."""
         p, a, tolerance = len(errors[0]), self.data.exponents[block], self.pull_tolerance[block]
         duals, pulls = products[:p] / a, products[p:]
         dual_error, pull_error = errors[0] / a, errors[1]
@@ -203,15 +204,20 @@ class Conditions:
         sizes, size_errors = np.abs(pulls) / tolerance, pull_error / tolerance
         self.support.see(np.where(signs != 0, sizes, -np.inf), size_errors, first - 1, block.start)
         side = np.ones_like(duals) if self.data.positive else np.sign(duals)
-        # Whatever may be at its wall: an arrival that is only near would hide behind a wide tolerance.
-        at_wall = heights + dual_error >= 1 - HIT_TOLERANCE
+        at_wall = heights + dual_error >= 1 - self.tol
         outward = np.where(at_wall & (signs[1:] == 0), side * pulls[1:] / tolerance, -np.inf)
         self.skipped.see(outward, size_errors[1:], first, block.start)
         if is_last:
             moving = pulls[-1:] / tolerance if self.data.positive else sizes[-1:]
             left = size_errors[-1:] + self.unseen_pull[block] / tolerance
             self.end.see(moving, left, first - 1 + p, block.start)
-        return (at_wall & (side * pulls[:-1] > pull_error[:-1])).max(axis=1)
+        return np.where(side * pulls[:-1] > pull_error[:-1], heights - dual_error, 0.0).max(axis=1)
+
+    @property
+    def trusted(self) -> int:
+        """The number of saddles, from the first, whose residuals are proved to be those of their supports."""
+        doubts = [c.unproved for c in (self.support, self.backward) if c.unproved is not None]
+        return min(doubts, default=self.support.upper.size)
 
     def _see_saddles(self, stretch: Stretch) -> None:
         """Look at what concerns whole saddles: their coefficients and losses."""

@@ -28,7 +28,7 @@ PROJECTIONS = 3
 RANK_TOLERANCE = 1e-13
 """Relative size below which a direction is rounding. Any choice gives a valid proof, a poor one a wide gap."""
 
-UNSEEN = 1e-12
+UNSEEN = 1e-14
 """A vector whose products with all columns are below this share of the norms is seen by none of them."""
 
 LOSS_TOLERANCE = 1e-9
@@ -37,7 +37,7 @@ LOSS_TOLERANCE = 1e-9
 STRETCH_ENTRIES = 2**24
 """Entries of the residuals that are held at a time: 128 MB."""
 
-BASIS_ENTRIES = 2**24
+BASIS_ENTRIES, BASIS_OPERATIONS = 2**24, 1e10
 """Up to this size the span of all columns is worth an orthonormal basis, to find what none of them sees."""
 
 
@@ -98,8 +98,7 @@ class PathResiduals:
         self.columns, self.y, self.times, self.supports, self.values = columns, y, times, supports, values
         self._projection = _Projection(columns)
         self._target_norm = float(np.linalg.norm(y))
-        last = self._projection.outside(y, supports[-1], columns.dense(supports[-1]))
-        self.unseen = unseen_part(columns, last)
+        self.unseen = self._unseen_part()
 
     def stretches(self) -> Iterator[Stretch]:
         """Yield the path in stretches of bounded memory; a path without jumps is one of them."""
@@ -122,6 +121,22 @@ class PathResiduals:
             measured = np.array([numbers for _, numbers in saddles])
             yield Stretch(first, integrals, errors, driving, *measured.T.copy())
             saddle = saddles[-1]
+
+    def _unseen_part(self) -> Float[np.ndarray, " n"]:
+        """Return a part of the target that no column sees, zero where none can be told."""
+        columns, y = self.columns, self.y
+        n, d = columns.n, columns.d
+        small = n * d <= BASIS_ENTRIES and n * d**2 <= BASIS_OPERATIONS
+        if n > d and small and columns.norms.any():
+            basis = _column_space(columns.dense(np.flatnonzero(columns.norms)))
+            for _ in range(2):  # the second pass removes what rounding left of the first
+                y = y - basis @ (basis.T @ y)
+            return y
+        # The residual at the end of a path pulls nothing, unless the network is one-sided or the path was stopped.
+        last = self._projection.outside(y, self.supports[-1], columns.dense(self.supports[-1]))
+        seen = np.abs(columns.all_products(last[None])[0])
+        pulls_nothing = (seen <= UNSEEN * np.linalg.norm(last) * columns.norms).all()
+        return last if pulls_nothing else np.zeros_like(y)
 
     def _integral_errors(self, integrals: np.ndarray, ways: np.ndarray) -> Float[np.ndarray, " p"]:
         """Bound the rounding of the integrals: of the time steps, the products, the carry and the last sum."""
@@ -163,20 +178,6 @@ def sparse_saddles(supports: Sequence[np.ndarray], values: Sequence[np.ndarray],
     return csc_array((np.concatenate([np.empty(0), *values]), places), shape=(len(supports), d))
 
 
-def unseen_part(columns: ColumnBlocks, residual: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """Return a part of a residual that no column sees, zero where none can be told."""
-    size = float(np.linalg.norm(residual))
-    seen = np.abs(columns.all_products(residual[None])[0])
-    if (seen <= UNSEEN * size * columns.norms).all():  # the end of a path: a residual that pulls nothing
-        return residual.copy()
-    if columns.n <= columns.d or columns.n * columns.d > BASIS_ENTRIES:
-        return np.zeros_like(residual)
-    basis = _column_space(columns.dense(np.flatnonzero(columns.norms)))
-    for _ in range(2):  # the second pass removes what rounding left of the first
-        residual = residual - basis @ (basis.T @ residual)
-    return residual
-
-
 def _column_space(A: Float[np.ndarray, "n p"]) -> Float[np.ndarray, "n r"]:
     """Return an orthonormal basis; copies of a column, which share a coefficient, add no direction."""
     Q, R = np.linalg.qr(A)
@@ -209,9 +210,23 @@ class _Projection:
             self.set.remove(np.flatnonzero(~np.isin(self.set.indices, support)).tolist())
         except np.linalg.LinAlgError:  # nearly dependent columns: begin anew
             self.set = ActiveSet(self.columns.n, 8)
-        for place in np.flatnonzero(~np.isin(support, self.set.indices)).tolist():
-            if X[:, place].any():
-                self.set.append(int(support[place]), X[:, place], 1.0)  # dependent columns stay out
-        for _ in range(PROJECTIONS if self.set.size else 0):
-            vector = vector - self.set.fit_of(self.set.step_to_minimiser(vector))
+        left = [
+            place
+            for place in np.flatnonzero(~np.isin(support, self.set.indices)).tolist()
+            if X[:, place].any() and not self.set.append(int(support[place]), X[:, place], 1.0)
+        ]
+        beyond: list[np.ndarray] = []
+        for place in left:  # dependent for the factor; what is beyond rounding of them still counts
+            rest = self._without_span(X[:, place] / np.linalg.norm(X[:, place]), beyond)
+            if np.linalg.norm(rest) > RANK_TOLERANCE:
+                beyond.append(rest / np.linalg.norm(rest))
+        return self._without_span(vector, beyond)
+
+    def _without_span(self, vector: np.ndarray, beyond: list[np.ndarray]) -> np.ndarray:
+        """Take out the span of the active set and of further orthonormal directions, down to rounding."""
+        for _ in range(PROJECTIONS):
+            if self.set.size:
+                vector = vector - self.set.fit_of(self.set.step_to_minimiser(vector))
+            for direction in beyond:
+                vector = vector - (direction @ vector) * direction
         return vector
