@@ -28,6 +28,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/saddle_path.py
 	$(BIN)/python benchmarks/cross_validation.py
 	$(BIN)/python benchmarks/bootstrap.py
+	$(BIN)/python benchmarks/certificates.py
 
 docs: $(VENV)/.docs
 	$(BIN)/mkdocs build --strict

@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.optimize import linprog
 
 import thalweg as tw
 from tests.problems import table_problem
-from thalweg.diagonal import coefficients, fit, saddle
-from thalweg.diagonal.certify import GAP_TOLERANCE, certify
+from thalweg.diagonal import coefficients, fit, saddle, saddle_path
+from thalweg.diagonal.certify import certify
+from thalweg.diagonal.duality import GAP_TOLERANCE, duality_gaps
+from thalweg.numerics.column_blocks import ColumnBlocks
 from thalweg.records import Outcome, Verdict
 
 
@@ -162,3 +165,54 @@ def test_false_claims_beside_the_saddles_fail(part):
             certify(false, problem)
     else:
         assert certify(false, problem).verdict is Verdict.FAILS
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(2, 12), st.integers(1, 12), st.booleans())
+def test_every_path_certifies_its_saddles_with_any_weights(seed, n, d, positive):
+    rng = np.random.default_rng(seed)
+    X, y, exponents = rng.standard_normal((n, d)), rng.standard_normal(n), rng.uniform(0.3, 3, d)
+    path = saddle_path(X, y, init_exponents=exponents, positive=positive)
+    proof = path.certificate()
+    assert proof.verdict is Verdict.HOLDS and proof.margins["gap"].value < 1e-9, proof
+    assert proof.applies_to({"X": path.X, "init_exponents": exponents}) is Verdict.HOLDS
+    assert proof.applies_to({"X": path.X, "init_exponents": 2 * exponents}) is Verdict.UNDECIDED
+
+
+@pytest.mark.parametrize("positive", [False, True])
+def test_the_gap_bounds_the_distance_to_the_linear_program(positive):
+    rng = np.random.default_rng(6)
+    X, y, exponents = rng.standard_normal((5, 9)), rng.standard_normal(5), rng.uniform(0.3, 3, 9)
+    path = saddle_path(X, y, init_exponents=exponents, positive=positive)
+    shift = np.abs(0.1 * rng.standard_normal((path.count, 9)))
+    shift[::2] = 0.0  # every second one is false
+    saddles = [path.coef(k) + shift[k - 1] for k in range(1, path.count + 1)]
+    supports = [np.flatnonzero(b) for b in saddles]
+    values = [b[support] for b, support in zip(saddles, supports, strict=True)]
+    gaps, _ = duality_gaps(ColumnBlocks(X), supports, values, path.integrals[1:], exponents, positive)
+    assert (gaps[::2] < 1e-11).all() and (gaps[1::2] > 1e-3).all()
+    for b, gap in zip(saddles, gaps, strict=True):
+        cost, equal = (exponents, X) if positive else (np.tile(exponents, 2), np.hstack([X, -X]))
+        best = linprog(cost, A_eq=equal, b_eq=X @ b, bounds=(0, None), method="highs").fun
+        norm = exponents @ np.abs(b)
+        assert norm - best <= gap * norm + 1e-9
+
+
+def test_saddles_that_are_not_of_least_norm_are_not_certified():
+    rng = np.random.default_rng(7)
+    X, y = rng.standard_normal((4, 8)), rng.standard_normal(4)
+    path = saddle_path(X, y)
+    false = dataclasses.replace(path, values=(*path.values[:-1], path.values[-1] * 1.001))
+    assert false.certificate().verdict is Verdict.HOLDS  # each is the least norm of its own fit, at any length
+    bent = path.values[-1] * np.where(np.arange(path.values[-1].size) == 0, 1.1, 1.0)
+    kernel = np.linalg.svd(X)[2][-1]
+    dense = path.coef(path.count) + 0.01 * kernel
+    false = dataclasses.replace(
+        path, supports=(*path.supports[:-1], np.arange(8)), values=(*path.values[:-1], dense), signs=path.signs
+    )
+    proof = false.certificate()
+    assert proof.verdict is Verdict.UNDECIDED and proof.reason.values["saddle"] == path.count
+    assert dataclasses.replace(path, values=(*path.values[:-1], -bent)).certificate().verdict is Verdict.UNDECIDED
+
+
+def test_a_path_without_jumps_has_nothing_to_prove():
+    assert saddle_path(np.eye(2), np.zeros(2)).certificate().verdict is Verdict.HOLDS

@@ -13,6 +13,7 @@ from thalweg.diagonal.certify import certify
 from thalweg.diagonal.checks import checks
 from thalweg.diagonal.columns import Columns
 from thalweg.diagonal.cross_validation import CrossValidation, Fold, cross_validate
+from thalweg.diagonal.endpoint import Endpoint, enclose_endpoint
 from thalweg.diagonal.fit import best_held_out, coefficients, fit, saddle
 from thalweg.diagonal.jitter import Jitter, jitter
 from thalweg.diagonal.naive import naive_path
@@ -20,6 +21,7 @@ from thalweg.diagonal.observation import Observation
 from thalweg.diagonal.observe import observe
 from thalweg.diagonal.order import Spell, activation_order, spells
 from thalweg.diagonal.path import Escape, Event, SaddlePath
+from thalweg.diagonal.path_certificate import path_certificate
 from thalweg.diagonal.recorder import InputRecorder
 from thalweg.diagonal.resampling import Bootstrap, bootstrap
 from thalweg.diagonal.saddle_path import gram_path, saddle_path
@@ -50,13 +52,14 @@ _HOME_OF = {
 }
 
 __all__ = [
-    "Bootstrap", "Columns", "Criteria", "CrossValidation", "Escape", "Event", "Fold", "InputRecorder", "Jitter",
-    "Observation", "SaddlePath", "SaddlePathClassifier", "SaddlePathRegressor", "SaddlePathRegressorCV",
+    "Bootstrap", "Columns", "Criteria", "CrossValidation", "Endpoint", "Escape", "Event", "Fold", "InputRecorder",
+    "Jitter", "Observation", "SaddlePath", "SaddlePathClassifier", "SaddlePathRegressor", "SaddlePathRegressorCV",
     "SaddlePathSelector", "Spell", "Stability", "activation_order", "activation_times", "best_held_out", "bootstrap",
-    "certify", "checks", "choose", "coefficients", "cost_curve", "cross_validate", "feature_table", "fit",
-    "function_sensitivity", "gram_path", "information_criteria", "jax_sensitivity", "jitter",
-    "least_squares_variance", "linear_sensitivity", "longest_plateau", "naive_path", "observe", "saddle",
-    "saddle_path", "section", "sensor_curve", "smooth_path", "spells", "stability_selection", "torch_sensitivity",
+    "certify", "checks", "choose", "coefficients", "cost_curve", "cross_validate", "enclose_endpoint",
+    "feature_table", "fit", "function_sensitivity", "gram_path", "information_criteria", "jax_sensitivity", "jitter",
+    "least_squares_variance", "linear_sensitivity", "longest_plateau", "naive_path", "observe", "path_certificate",
+    "saddle", "saddle_path", "section", "sensor_curve", "smooth_path", "spells", "stability_selection",
+    "torch_sensitivity",
 ]  # fmt: skip
 
 

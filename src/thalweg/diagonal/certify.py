@@ -21,32 +21,19 @@ import numpy as np
 from jaxtyping import Float
 
 from thalweg.data.problem import Problem
-from thalweg.diagonal.active_set import ActiveSet
 from thalweg.diagonal.claims import contradictions
+from thalweg.diagonal.duality import GAP_TOLERANCE, duality_gaps
 from thalweg.diagonal.fit import prepare_as, saddle
 from thalweg.diagonal.naive import PULL_TOLERANCE, ROUNDINGS, pull_tolerance
 from thalweg.diagonal.options import DiagonalOptions
+from thalweg.diagonal.path import ENDED
+from thalweg.diagonal.path_conditions import STATIONARY
+from thalweg.diagonal.prepare import Prepared
+from thalweg.diagonal.residuals import LOSS_TOLERANCE, PathResiduals, relative_loss_difference
+from thalweg.numerics.column_blocks import ColumnBlocks
 from thalweg.numerics.options import validated
-from thalweg.numerics.rounding import gamma, product_error
 from thalweg.numerics.validation import list_some
-from thalweg.records import Cell, Certificate, Fit, InputError, Method, Outcome, Quantity, Statement, Verdict
-
-GAP_TOLERANCE = 1e-6
-"""Largest proved relative gap at which a saddle counts as the minimum: six digits of its norm."""
-
-LOSS_TOLERANCE = 1e-9
-"""Largest relative difference between a recorded loss and the one computed anew."""
-
-STATIONARY = 10.0
-"""Pulls at the end of the path up to this multiple of the path's own tolerance are rounding."""
-
-PROJECTIONS = 3
-"""How often the span of the support is taken out of a residual: each time removes what rounding left."""
-
-RANK_TOLERANCE = 1e-13
-"""Relative size below which a direction is rounding. Any choice gives a valid proof, a poor one a wide gap."""
-
-_ENDED = (Outcome.CONVERGED, Outcome.INTERPOLATED, Outcome.NOTHING_TO_LEARN)
+from thalweg.records import Cell, Certificate, Fit, InputError, Method, Quantity, Statement, Verdict
 
 
 @dataclass(frozen=True)
@@ -97,89 +84,36 @@ def certify(fit: Fit, problem: Problem) -> Certificate:
 
 def _measure(fit: Fit, problem: Problem, options: DiagonalOptions) -> _Margins:
     prepared = prepare_as(problem, options)
-    X, y = prepared.X, prepared.y
-    n = y.size
-    times = np.concatenate([[0.0], fit.solution["times"]])
-    integral = np.zeros(n)
-    drive, sizes = _Driving(X), np.abs(X.T)
+    columns, y = ColumnBlocks(prepared.X), prepared.y
+    offsets, indices, numbers = (fit.solution[f"support_{part}"] for part in ("offsets", "indices", "values"))
+    supports, values = np.split(indices, offsets[1:-1]), np.split(numbers, offsets[1:-1])
+    residuals = PathResiduals(columns, y, fit.solution["times"], supports, values)
+    recorded, ones = fit.solution["losses"], np.ones(columns.d)
     gap, worst, excess, difference = 0.0, 0, 0.0, 0.0
-    residual = driving = y
-    for k in range(times.size):
-        b = saddle(fit, k)
-        if k:
-            integral = integral + (times[k] - times[k - 1]) * driving
-            relative, outside = _relative_gap(X, sizes, b, integral, options.positive)
-            excess = max(excess, outside)
-            if not relative <= gap:
-                gap, worst = relative, k
-        residual = y - X @ b
-        driving = drive.of(residual, np.flatnonzero(b))
-        loss = float(residual @ residual) / (2 * n)
-        scale = LOSS_TOLERANCE * fit.solution["losses"][0] + loss  # losses near zero are rounding themselves
-        difference = max(difference, abs(loss - fit.solution["losses"][k]) / scale if scale else 0.0)
-    pull = X.T @ residual / n
+    for stretch in residuals.stretches():
+        after = slice(stretch.first, stretch.first + len(stretch.integrals))
+        gaps, outside = duality_gaps(columns, supports[after], values[after], stretch.integrals, ones, options.positive)
+        if gaps.size and not gaps.max() <= gap:
+            gap, worst = float(gaps.max()), stretch.first + int(np.argmax(gaps))
+        excess = max(excess, float(outside.max(initial=0.0)))
+        claimed = recorded[stretch.first - 1 : after.stop]
+        difference = max(difference, relative_loss_difference(stretch.losses, claimed, recorded[0]))
+    last = _last_pull(prepared, saddle(fit, recorded.size - 1), options) if fit.outcome in ENDED else 0.0
+    return _Margins(gap, worst, excess, difference, last)
+
+
+def _last_pull(prepared: Prepared, b: Float[np.ndarray, " d"], options: DiagonalOptions) -> float:
+    """Return the largest pull at the last saddle, in units of what counts as rounding."""
+    X, y = prepared.X, prepared.y
+    pull = X.T @ (y - X @ b) / y.size
     outward = np.maximum(pull, 0) if options.positive else np.abs(pull)
-    outward = np.where(saddle(fit, times.size - 1) != 0, np.abs(pull), outward)
+    outward = np.where(b != 0, np.abs(pull), outward)
     norms = np.linalg.norm(X, axis=0)
     # The tolerance of the plain path, whatever the run was made with: a coarse run must not judge itself.
-    tolerance = pull_tolerance(X.T @ y / n, np.linalg.norm(X, axis=0), n, PULL_TOLERANCE, prepared.target_norm)
+    tolerance = pull_tolerance(X.T @ y / y.size, norms, y.size, PULL_TOLERANCE, prepared.target_norm)
     # Recorded coefficients are rounded: where large ones cancel, that alone leaves a pull.
-    tolerance = tolerance + norms * (ROUNDINGS * float(np.abs(saddle(fit, times.size - 1)) @ norms) / n)
-    last = float(np.divide(outward, tolerance, out=np.zeros(pull.size), where=tolerance > 0).max())
-    return _Margins(gap, worst, excess, difference, last if fit.outcome in _ENDED else 0.0)
-
-
-class _Driving:
-    """The residuals that drive the duals, freed of what rounding put into the span of the support."""
-
-    def __init__(self, X: Float[np.ndarray, "n d"]) -> None:
-        n, d = X.shape
-        self.X = X
-        self.seen = _column_space(X[:, X.any(axis=0)]) if n > d and X.any() else None
-        self.set = ActiveSet(n, 8)
-
-    def of(self, residual: Float[np.ndarray, " n"], support: np.ndarray) -> Float[np.ndarray, " n"]:
-        """Return the residual outside the span of the support, without the part that no column sees."""
-        self.set.remove(np.flatnonzero(~np.isin(self.set.indices, support)).tolist())
-        for i in np.setdiff1d(support, self.set.indices).tolist():
-            self.set.append(i, self.X[:, i], 1.0)  # copies of a column add no direction and stay out
-        for _ in range(PROJECTIONS if self.set.size else 0):
-            residual = residual - self.set.fit_of(self.set.step_to_minimiser(residual))
-        return residual if self.seen is None else self.seen @ (self.seen.T @ residual)
-
-
-def _column_space(A: Float[np.ndarray, "n p"]) -> Float[np.ndarray, "n r"]:
-    """Return an orthonormal basis; copies of a column, which share a coefficient, add no direction."""
-    Q, R = np.linalg.qr(A)
-    diagonal = np.abs(np.diag(R))
-    if Q.shape[1] == A.shape[1] and diagonal.min() > RANK_TOLERANCE * diagonal.max():
-        return Q
-    U, singular, _ = np.linalg.svd(A, full_matrices=False)
-    return U[:, singular > RANK_TOLERANCE * singular[0]]
-
-
-def _relative_gap(
-    X: Float[np.ndarray, "n d"],
-    sizes: Float[np.ndarray, "d n"],
-    b: Float[np.ndarray, " d"],
-    integral: Float[np.ndarray, " n"],
-    positive: bool,
-) -> tuple[float, float]:
-    """Bound the gap of one saddle from above, relative to its norm; and how far the dual leaves its box."""
-    n = integral.size
-    if not b.any() or (positive and (b < 0).any()):
-        return np.inf, np.inf
-    dual = X.T @ integral
-    upper = (dual if positive else np.abs(dual)) + product_error(sizes, integral, is_absolute=True)
-    box = max(1.0, float(upper.max()) / n * (1 + gamma(4)))
-    support = np.flatnonzero(b)
-    fitted = X[:, support] @ b[support]
-    exact_fit_error = product_error(sizes[support].T, b[support], is_absolute=True)
-    value = float(fitted @ integral) - float(product_error(fitted, integral))
-    value -= float(exact_fit_error @ np.abs(integral)) * (1 + gamma(2 * n))
-    norm = float(np.abs(b).sum()) * (1 + gamma(b.size))
-    lower = value / (n * box) * (1 - gamma(8)) if value > 0 else -np.inf
-    return (norm - lower) / norm * (1 + gamma(4)), box - 1.0
+    tolerance = tolerance + norms * (ROUNDINGS * float(np.abs(b) @ norms) / y.size)
+    return float(np.divide(outward, tolerance, out=np.zeros(pull.size), where=tolerance > 0).max())
 
 
 def _judge(margins: _Margins) -> tuple[Verdict, Statement]:
@@ -212,9 +146,9 @@ def _certificate(
     values: dict[str, Cell] = {"saddles": count, "target": fit.target_name}
     if kept := [name for name in fit.feature_names if name in validated(DiagonalOptions, fit.options).keep]:
         values["kept"] = list_some(kept)
-        ended = "certificate.diagonal.ended_kept" if fit.outcome in _ENDED else "certificate.diagonal.stopped_kept"
+        ended = "certificate.diagonal.ended_kept" if fit.outcome in ENDED else "certificate.diagonal.stopped_kept"
     else:
-        ended = "certificate.diagonal.ended" if fit.outcome in _ENDED else "certificate.diagonal.stopped"
+        ended = "certificate.diagonal.ended" if fit.outcome in ENDED else "certificate.diagonal.stopped"
     return Certificate(
         family="diagonal",
         statement=Statement(ended, values),

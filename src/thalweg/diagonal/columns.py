@@ -54,10 +54,18 @@ class Columns:
         self.shape = (int(self.data.shape[0]), int(self.data.shape[1]))
 
     @property
+    def is_implied(self) -> bool:
+        """Whether the columns differ from the stored ones by centring, scaling or weights."""
+        return self.center is not None or self.scale is not None or self.rows is not None
+
+    @property
     def is_plain(self) -> bool:
         """Whether the data are a float64 array in memory that stands for itself."""
-        implied = self.center is not None or self.scale is not None or self.rows is not None
-        return not (self.is_sparse or self.is_mapped or implied) and self.data.dtype == np.float64
+        return not (self.is_sparse or self.is_mapped or self.is_implied) and self.data.dtype == np.float64
+
+    def matrix(self) -> Any:
+        """Return the data as they are stored if nothing is implied, else the columns as an array in float64."""
+        return self.take(np.arange(self.shape[1])).T if self.is_implied else self.data
 
     def products(self, V: Float[np.ndarray, "n ..."]) -> Float[np.ndarray, "d ..."]:
         """Return the products of all columns with the columns of `V`, accumulated in float64."""

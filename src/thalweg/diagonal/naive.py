@@ -95,6 +95,7 @@ def naive_path(
         columns,
         a,
         algorithm="plain",
+        positive=positive,
         departure=walk.departure,
         rank_skipped=[(k, int(merged.kept[i])) for k, i in walk.skipped],
         smallest_pivot=walk.smallest_pivot,

@@ -13,11 +13,14 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from thalweg.diagonal.columns import Columns
 from thalweg.diagonal.merging import Merged
-from thalweg.records import InputError, Outcome
+from thalweg.records import Certificate, InputError, Outcome
+
+ENDED = (Outcome.CONVERGED, Outcome.INTERPOLATED, Outcome.NOTHING_TO_LEARN)
+"""Outcomes of a path that has reached a minimiser."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,8 @@ class SaddlePath:
         Groups of equal columns up to sign, between which the coefficient was split equally.
     algorithm : str
         "plain", "updated factor", "verified batches", "batches checked at their ends" or "newton".
+    positive : bool
+        Whether the network is one-sided: `b >= 0`, and only `s_i = a_i` is a wall.
     unpenalised : array (m + 1, q), optional
         Free coefficients at each saddle, where there are any (`smooth_path`).
     flat : tuple of int
@@ -110,14 +115,15 @@ class SaddlePath:
     simultaneous: tuple[int, ...]
     duplicates: list[tuple[tuple[int, int], ...]]
     algorithm: str
+    positive: bool = False
     unpenalised: Float[np.ndarray, "m+1 q"] | None = None
     flat: tuple[int, ...] = ()
     escape: Escape | None = None
 
     @property
     def X(self) -> Any:
-        """The matrix behind `columns` as it is stored: an array, a memory map or a sparse matrix."""
-        return self.columns.data
+        """The matrix behind `columns` as it is stored; where centring or weights are implied, computed as an array."""
+        return self.columns.matrix()
 
     @property
     def count(self) -> int:
@@ -205,8 +211,7 @@ class SaddlePath:
         """The time up to which the path is known: infinite once it has reached a minimiser."""
         if self.escape is not None:
             return float(np.nextafter(self.escape.time, 0.0))
-        ended = self.outcome in (Outcome.CONVERGED, Outcome.INTERPOLATED, Outcome.NOTHING_TO_LEARN)
-        return np.inf if ended else float(self.times[-1] if self.count else 0.0)
+        return np.inf if self.outcome in ENDED else float(self.times[-1] if self.count else 0.0)
 
     def coef_at(self, t: float) -> Float[np.ndarray, " d"]:
         """Return the saddle `(d,)` at which the limit rests at time `t`."""
@@ -246,6 +251,25 @@ class SaddlePath:
             total[self.supports[k]] += (edges[k + 1] - edges[k]) * self.values[k]
         return total / t
 
+    @property
+    def lasso_equivalent_mask(self) -> Bool[np.ndarray, " m"]:
+        """At which jumps the running mean is the Lasso solution: always before a wall is left, perhaps again later."""
+        from thalweg.diagonal.lasso import lasso_equivalent
+
+        return lasso_equivalent(self)
+
+    def certificate(self) -> Certificate:
+        """Prove by duality that every saddle is the least weighted l1 norm of its own fit.
+
+        Returns
+        -------
+        Certificate
+            Of the saddles, from what the path holds; `path_certificate` proves times and saddles from the data.
+        """
+        from thalweg.diagonal.duality import gap_certificate
+
+        return gap_certificate(self)
+
     def __repr__(self) -> str:
         last = f", last jump at {self.times[-1]:.6g}" if self.count else ""
         return (
@@ -273,6 +297,7 @@ def assemble(
     exponents: Float[np.ndarray, " d"],
     *,
     algorithm: str,
+    positive: bool,
     departure: int | None,
     rank_skipped: list[tuple[int, int]],
     smallest_pivot: float,
@@ -301,4 +326,5 @@ def assemble(
         simultaneous=tuple(simultaneous),
         duplicates=merged.groups,
         algorithm=algorithm,
+        positive=positive,
     )

@@ -274,7 +274,7 @@ class _Task:
 
     def plainly(self) -> SaddlePath:
         """Compute the path by the plain algorithm."""
-        X = self.columns.data if self.columns.is_plain else self.columns.take(np.arange(self.exponents.size)).T
+        X = np.ascontiguousarray(self.columns.take(np.arange(self.exponents.size)).T)
         path = naive_path(
             X,
             self.y,
@@ -308,6 +308,7 @@ class _Task:
             self.columns,
             self.exponents,
             algorithm=algorithm,
+            positive=self.positive,
             departure=course.departure,
             rank_skipped=course.skipped,
             smallest_pivot=course.walk.smallest_pivot,

@@ -122,6 +122,7 @@ def smooth_path(
         Columns(X),
         a,
         algorithm="newton",
+        positive=positive,
         departure=0,
         rank_skipped=[(k, int(merged.kept[i])) for k, i in walk.skipped],
         smallest_pivot=walk.smallest_pivot,

@@ -168,7 +168,7 @@ class Walk:
         self.integral = self.integral + delta * self.residual
         self.dual += (delta / self.n) * self.products
         near = self.dual if self.positive else np.abs(self.dual)
-        # After a plateau so long that rounding exceeds the tolerance, the first column may seem to be short of its wall.
+        # After a plateau so long that rounding exceeds the tolerance, the first column may seem short of its wall.
         near = ((near >= self._nearly_there) | (self._wait == self._least_wait)).nonzero()[0]
         arrived = (self._wait[near] < np.inf) & (self.products[near] * self.dual[near] > 0)
         hits = near[arrived]  # the others rest there or are leaving
