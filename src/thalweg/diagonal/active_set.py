@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.linalg import qr_delete  # pyright: ignore[reportAttributeAccessIssue]  (compiled, without stubs)
 from scipy.linalg.blas import dtpsv  # pyright: ignore[reportAttributeAccessIssue]
+from scipy.linalg.lapack import dpotrf  # pyright: ignore[reportAttributeAccessIssue]
 
 from thalweg.diagonal.restricted import RANK_TOLERANCE
 
@@ -143,7 +144,9 @@ class ActiveSet:
         p, R = self.size, self._dense
         tail = R[k:p, k:p]
         if p - k <= SMALL_TAIL:
-            shorter = np.linalg.cholesky(tail[:, 1:].T @ tail[:, 1:]).T  # fails only where the walk gives up
+            shorter, failed = dpotrf(tail[:, 1:].T @ tail[:, 1:], overwrite_a=True)
+            if failed:
+                raise np.linalg.LinAlgError  # the walk gives up
         else:
             _, shorter = qr_delete(np.eye(p - k), tail, 0, which="col", check_finite=False)
             shorter = shorter[:-1] * np.where(np.diag(shorter) < 0, -1.0, 1.0)[:, None]

@@ -29,7 +29,7 @@ from thalweg.records import InputError, Outcome
 PLAIN_ENTRIES = 10_000_000
 """Entries of wide data up to which the plain algorithm takes over where precision is lost: beyond, it takes hours."""
 
-WORTH_BATCHES = 1200
+WORTH_BATCHES = 4000
 """From so many columns on (and twice as many as rows), a working set saves more than its verification costs."""
 
 

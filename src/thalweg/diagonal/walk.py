@@ -87,7 +87,7 @@ class Walk:
         self.dual = self.columns @ self.integral
         self.dual /= self.n
         self.products: np.ndarray = np.empty(self.a.size)
-        self._wait, self._least_wait = np.empty(self.a.size), np.inf
+        self._wait, self._least_wait, self._sizes = np.empty(self.a.size), np.inf, np.empty(self.a.size)
         self._nearly_there = self.a * (1 - HIT_TOLERANCE)
 
     def state(self) -> State:
@@ -141,7 +141,7 @@ class Walk:
             self.residual -= self.set.fit_of(step)
         else:
             raise PrecisionLost
-        self.products[np.abs(self.products) <= self.tolerance] = 0.0
+        self.products[np.abs(self.products, out=self._sizes) <= self.tolerance] = 0.0
         self.products[at] = 0.0
 
     def next_hit(self) -> float | None:
@@ -166,8 +166,8 @@ class Walk:
         """Let time pass until the next columns have arrived at their walls, and return these."""
         self.time += delta
         self.integral = self.integral + delta * self.residual
-        self.dual += (delta / self.n) * self.products
-        near = self.dual if self.positive else np.abs(self.dual)
+        self.dual += np.multiply(self.products, delta / self.n, out=self._sizes)
+        near = self.dual if self.positive else np.abs(self.dual, out=self._sizes)
         # After a plateau so long that rounding exceeds the tolerance, the first column may seem short of its wall.
         near = ((near >= self._nearly_there) | (self._wait == self._least_wait)).nonzero()[0]
         arrived = (self._wait[near] < np.inf) & (self.products[near] * self.dual[near] > 0)
@@ -272,8 +272,8 @@ class Walk:
         if not self.set.size:
             return set()
         shares = np.abs(self.set.b) * self.norms[self.set.indices]
-        limit = VANISHED * max(self.y_norm, float(shares.max()))
-        if shares.min() > limit:
+        limit = VANISHED * max(self.y_norm, float(np.maximum.reduce(shares)))
+        if np.minimum.reduce(shares) > limit:
             return set()
         places = (shares <= limit).nonzero()[0].tolist()
         vanished = set(self.set.indices[places].tolist())
