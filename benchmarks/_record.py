@@ -28,6 +28,18 @@ def seconds_of(work: Callable[[], object], repeats: int, *, warm_up: bool = True
     return taken
 
 
+def seconds_in_turns(works: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
+    """Time several works one after another, round by round, so that a busy machine is busy for all of them."""
+    taken: dict[str, list[float]] = {name: [] for name in works}
+    for round_number in range(repeats + 1):
+        for name, work in works.items():
+            started = time.perf_counter()
+            work()
+            if round_number:  # the first round warms up
+                taken[name].append(time.perf_counter() - started)
+    return taken
+
+
 def summary(taken: list[float]) -> dict[str, float]:
     """Return minimum, median and maximum in seconds."""
     return {"min": min(taken), "median": statistics.median(taken), "max": max(taken), "runs": len(taken)}

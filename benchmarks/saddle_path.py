@@ -9,7 +9,7 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
-from _record import keep, seconds_of, summary
+from _record import keep, seconds_in_turns, summary
 from sklearn.datasets import load_diabetes, load_digits
 from sklearn.linear_model import lars_path
 
@@ -17,7 +17,8 @@ import thalweg as tw
 from thalweg.data.samples import find_sample
 from thalweg.diagonal import naive_path, saddle_path
 
-RUNS = 9
+FEWEST_RUNS, MOST_RUNS, MANY_JUMPS = 15, 301, 50
+"""Rounds: a path of a millisecond needs many for a steady median."""
 
 
 def standardised(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -47,9 +48,13 @@ def main() -> None:
     for name, (X, y) in problems().items():
         path = saddle_path(X, y)
         knots = lars_path(X, y, method="lasso")[0]
-        fast = summary(seconds_of(lambda X=X, y=y: saddle_path(X, y), RUNS))
-        plain = summary(seconds_of(lambda X=X, y=y: naive_path(X, y), RUNS))
-        lars = summary(seconds_of(lambda X=X, y=y: lars_path(X, y, method="lasso"), RUNS))
+        works = {
+            "saddle_path": lambda X=X, y=y: saddle_path(X, y),
+            "lars_path": lambda X=X, y=y: lars_path(X, y, method="lasso"),
+            "naive_path": lambda X=X, y=y: naive_path(X, y),
+        }
+        runs = FEWEST_RUNS if path.count > MANY_JUMPS else MOST_RUNS
+        fast, lars, plain = (summary(taken) for taken in seconds_in_turns(works, runs).values())
         results[name] = {
             "jumps": path.count,
             "knots": len(knots),
