@@ -13,10 +13,14 @@ from thalweg.diagonal.certify import certify
 from thalweg.diagonal.checks import checks
 from thalweg.diagonal.columns import Columns
 from thalweg.diagonal.cross_validation import CrossValidation, Fold, cross_validate
+from thalweg.diagonal.descent_path import DescentPath, descent_path
 from thalweg.diagonal.endpoint import Endpoint, enclose_endpoint
+from thalweg.diagonal.finite_alpha import FirstJump, alpha_needed, first_jump, visible_plateaus
 from thalweg.diagonal.fit import best_held_out, coefficients, fit, saddle
+from thalweg.diagonal.flow import DiagonalFlow, diagonal_flow
 from thalweg.diagonal.jitter import Jitter, jitter
 from thalweg.diagonal.naive import naive_path
+from thalweg.diagonal.network import Network
 from thalweg.diagonal.observation import Observation
 from thalweg.diagonal.observe import observe
 from thalweg.diagonal.order import Spell, activation_order, spells
@@ -38,6 +42,7 @@ from thalweg.diagonal.sensitivity import function_sensitivity, jax_sensitivity, 
 from thalweg.diagonal.sensors import cost_curve, sensor_curve
 from thalweg.diagonal.smooth_path import smooth_path
 from thalweg.diagonal.stability import Stability, stability_selection
+from thalweg.diagonal.transitions import Film, Orbit, arc_length, film, heteroclinic_orbit
 
 if TYPE_CHECKING:
     from thalweg.diagonal.classifier import SaddlePathClassifier
@@ -52,14 +57,16 @@ _HOME_OF = {
 }
 
 __all__ = [
-    "Bootstrap", "Columns", "Criteria", "CrossValidation", "Endpoint", "Escape", "Event", "Fold", "InputRecorder",
-    "Jitter", "Observation", "SaddlePath", "SaddlePathClassifier", "SaddlePathRegressor", "SaddlePathRegressorCV",
-    "SaddlePathSelector", "Spell", "Stability", "activation_order", "activation_times", "best_held_out", "bootstrap",
-    "certify", "checks", "choose", "coefficients", "cost_curve", "cross_validate", "enclose_endpoint",
-    "feature_table", "fit", "function_sensitivity", "gram_path", "information_criteria", "jax_sensitivity", "jitter",
-    "least_squares_variance", "linear_sensitivity", "longest_plateau", "naive_path", "observe", "path_certificate",
-    "saddle", "saddle_path", "section", "sensor_curve", "smooth_path", "spells", "stability_selection",
-    "torch_sensitivity",
+    "Bootstrap", "Columns", "Criteria", "CrossValidation", "DescentPath", "DiagonalFlow", "Endpoint", "Escape",
+    "Event", "Film", "FirstJump", "Fold", "InputRecorder", "Jitter", "Network", "Observation", "Orbit", "SaddlePath",
+    "SaddlePathClassifier", "SaddlePathRegressor", "SaddlePathRegressorCV", "SaddlePathSelector", "Spell",
+    "Stability", "activation_order", "activation_times", "alpha_needed", "arc_length", "best_held_out", "bootstrap",
+    "certify", "checks", "choose", "coefficients", "cost_curve", "cross_validate", "descent_path", "diagonal_flow",
+    "enclose_endpoint", "feature_table", "film", "first_jump", "fit", "function_sensitivity", "gram_path",
+    "heteroclinic_orbit", "information_criteria", "jax_sensitivity", "jitter", "least_squares_variance",
+    "linear_sensitivity", "longest_plateau", "naive_path", "observe", "path_certificate", "saddle", "saddle_path",
+    "section", "sensor_curve", "smooth_path", "spells", "stability_selection", "torch_sensitivity",
+    "visible_plateaus",
 ]  # fmt: skip
 
 

@@ -67,6 +67,11 @@ def compress(columns: Columns, y: Float[np.ndarray, " n"]) -> Compressed:
     return Compressed(scale * R[:d, :d], scale * R[:d, d], float(R[d, d]) ** 2 / (2 * n))
 
 
+def compress_if_tall(X: Float[np.ndarray, "n d"], y: Float[np.ndarray, " n"]) -> Compressed:
+    """Return tall data in triangular form, others as they are."""
+    return compress(Columns(X), y) if is_tall(X.shape) else Compressed(X, y, 0.0)
+
+
 def from_gram(
     gram: Float[np.ndarray, "d d"], products: Float[np.ndarray, " d"], target_square: float, rows: float
 ) -> Compressed:

@@ -1,0 +1,93 @@
+"""One step of a stiff flow by Rodas5P, an L-stable Rosenbrock method of order 5 with a stiffly accurate end.
+
+The flow couples its coordinates only through the few whose coefficients are not negligible. The step solves for
+these, `p` of them, and carries the residual's integral along: everything else follows from it in one product.
+
+Source of the coefficients: G. Steinebach, Construction of Rosenbrock-Wanner method Rodas5P and numerical benchmarks
+within the Julia Differential Equations package, BIT Numerical Mathematics 63 (2023).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float
+from scipy.linalg.lapack import dgetrf, dgetrs  # pyright: ignore[reportAttributeAccessIssue]  (compiled)
+
+ORDER = 5
+
+GAMMA = 0.21193756319429014
+
+_ROWS = (
+    (),
+    (3.0,),
+    (2.849394379747939, 0.45842242204463923),
+    (-6.954028509809101, 2.489845061869568, -10.358996098473584),
+    (2.8029986275628964, 0.5072464736228206, -0.3988312541770524, -0.04721187230404641),
+    (-7.502846399306121, 2.561846144803919, -11.627539656261098, -0.18268767659942256, 0.030198172008377946),
+)
+_COUPLINGS = (
+    (),
+    (-14.155112264123755,),
+    (-17.97296035885952, -2.859693295451294),
+    (147.12150275711716, -1.41221402718213, 71.68940251302358),
+    (165.43517024871676, -0.4592823456491126, 42.90938336958603, -5.961986721573306),
+    (24.854864614690072, -3.0009227002832186, 47.4931110020768, 5.5814197821558125, -0.6610691825249471),
+    (30.91273214028599, -3.1208243349937974, 77.79954646070892, 34.28646028294783, -19.097331116725623,
+     -28.087943162872662),
+    (37.80277123390563, -3.2571969029072276, 112.26918849496327, 66.9347231244047, -40.06618937091002,
+     -54.66780262877968, -9.48861652309627),
+)  # fmt: skip
+# The last two stages start where the one before ended: the end point solves a stiff system exactly.
+STAGES = (*_ROWS, (*_ROWS[5], 1.0), (*_ROWS[5], 1.0, 1.0))
+WEIGHTS = (*_ROWS[5], 1.0, 1.0, 1.0)
+
+
+def _triangle(rows: tuple[tuple[float, ...], ...]) -> Float[np.ndarray, "8 8"]:
+    square = np.zeros((len(rows), len(rows)))
+    for i, row in enumerate(rows):
+        square[i, : len(row)] = row
+    return square
+
+
+_A, _C, _B = _triangle(STAGES), _triangle(_COUPLINGS), np.array(WEIGHTS)
+
+
+def rosenbrock_step(
+    rates: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
+    start: Float[np.ndarray, " p"],
+    jacobian: Float[np.ndarray, "p p"],
+    integrand_jacobian: Float[np.ndarray, "n p"],
+    h: float,
+) -> tuple[Float[np.ndarray, " p+n"], Float[np.ndarray, " p+n"]]:
+    """Advance `y' = f(y)` together with the integral of `g(y)` by one step.
+
+    Parameters
+    ----------
+    rates
+        `y (p,) -> f(y) (p,), g(y) (n,)`.
+    start : array (p,)
+        `y` at the start.
+    jacobian, integrand_jacobian : arrays (p, p), (n, p)
+        Derivatives of `f` and `g` there.
+    h
+        Length of the step.
+
+    Returns
+    -------
+    tuple of arrays (p + n,)
+        Changes of `y` and of the integral, and the estimated errors of both; not finite if a stage left the domain.
+    """
+    p, n = start.size, integrand_jacobian.shape[0]
+    shift = 1 / (GAMMA * h)
+    factor, pivots, _ = dgetrf(shift * np.eye(p) - jacobian, overwrite_a=1) if p else (None, None, 0)
+    stages = np.zeros((_B.size, p + n))
+    for i, stage in enumerate(stages):
+        y = start + _A[i, :i] @ stages[:i, :p]
+        stage[:p], stage[p:] = rates(y)
+        stage += (_C[i, :i] / h) @ stages[:i]
+        if p:
+            stage[:p] = dgetrs(factor, pivots, stage[:p])[0]
+        stage[p:] = (stage[p:] + integrand_jacobian @ stage[:p]) / shift
+    return _B @ stages, stages[-1]
