@@ -6,6 +6,7 @@ variable THALWEG_REQUIRE names it (as on CI), its absence is a failure instead.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import shutil
@@ -30,6 +31,14 @@ def pytest_runtest_setup(item):
         if part in os.environ.get("THALWEG_REQUIRE", "").split(","):
             pytest.fail(f"{part} is required here (THALWEG_REQUIRE) and is missing")
         pytest.skip(f"{part} is not installed")
+
+
+@pytest.fixture(autouse=True)
+def surveys_without_studies(request, monkeypatch):
+    """Leave the study of a path, which takes seconds, out of surveys, except where a test is marked `studies`."""
+    if request.node.get_closest_marker("studies") is None:
+        section = importlib.import_module("thalweg.diagonal.section")  # by name, the function of the package is found
+        monkeypatch.setattr(section, "study", lambda *given: (None, ()))
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,10 @@ import thalweg as tw
 from tests.problems import table_problem
 from thalweg.data.samples import SAMPLES, find_sample
 from thalweg.diagonal import activation_order, best_held_out, fit, section, spells
+from thalweg.diagonal.operations import predicted_operations
 from thalweg.diagonal.order import supports
 from thalweg.diagonal.plot import figures
-from thalweg.diagonal.section import affordable_jumps, predicted_operations, stopping_time
+from thalweg.diagonal.section import affordable_jumps, stopping_time
 from thalweg.records import Outcome, Verdict
 
 

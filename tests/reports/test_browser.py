@@ -19,6 +19,11 @@ def page_file(request, tmp_path_factory):
     return request.param, made.save(tmp_path_factory.mktemp("page") / "report.html")
 
 
+DRAWN = 4 + 4 + 8
+"""Pictures: of the fit in the survey, of the run, and of the study: timeline, halves, folds, Lasso, race, training,
+initialisations, tour."""
+
+
 def opened(browser, file, width=1280, scheme="light"):
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page = context.new_page()
@@ -39,10 +44,12 @@ def test_it_draws_and_is_quiet(browser, page_file, width, scheme):
     assert [m for m in seen["messages"] if m[0] == "error"] == []
     assert seen["requests"] == [file.as_uri()] and seen["dialogs"] == []
     lines = page.eval_on_selector_all(
-        "figure[data-plot]", "all => all.map(e => e.querySelectorAll('svg.main-svg .scatterlayer .trace').length)"
+        "figure[data-plot]",
+        "all => all.map(e => e.querySelectorAll("
+        "'.scatterlayer .trace, .heatmaplayer .hm, .gl-container canvas').length)",
     )
     heights = page.eval_on_selector_all("figure[data-plot] .plot", "all => all.map(e => e.clientHeight)")
-    assert len(lines) == 8 and min(lines) >= 1 and min(heights) > 150
+    assert len(lines) == DRAWN and min(lines) >= 1 and min(heights) > 150
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.context.close()
 

@@ -149,7 +149,7 @@ def _unit_needed(path: SaddlePath, k: int, tolerance: float, form: Network) -> f
     middle = (path.dual(k) + path.dual(k + 1)) / 2 if ends else path.dual(k)
     room = path.exponents - (np.abs(middle) if form.two_sided else middle)
     idle = np.delete(room, support)
-    wall = max(float(form.distance(np.array(small / CLEARANCE))), 0.0)
+    wall = max(float(form.distance(np.array([small / CLEARANCE]))[0]), 0.0)
     with np.errstate(divide="ignore"):
         clear = float(wall / np.maximum(idle.min(initial=np.inf), 0.0)) if wall else 0.0
     if not (ends and support.size):

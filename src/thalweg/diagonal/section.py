@@ -7,12 +7,13 @@ import numpy as np
 from thalweg.data.problem import Problem
 from thalweg.diagonal.audit import ACTIVE, KEPT, feature_table, suggestions
 from thalweg.diagonal.checks import checks
-from thalweg.diagonal.compression import WORTH_COMPRESSING
 from thalweg.diagonal.fit import best_held_out, coefficients, fit, held_out_mean, kept_of
 from thalweg.diagonal.keeping import FREE
+from thalweg.diagonal.operations import predicted_operations
 from thalweg.diagonal.order import activation_order, spells, supports
 from thalweg.diagonal.sensors import cost_curve, sensor_curve
 from thalweg.diagonal.stopping import NEARLY_BEST, recommended_saddle, stopping_time
+from thalweg.diagonal.study import study
 from thalweg.records import Cell, Choice, DataTable, Decisions, Fit, Outcome, Section, Span, Statement
 from thalweg.records.statement import Shown
 
@@ -51,6 +52,7 @@ def section(problem: Problem, budget: float, seed: int) -> Section:
     skipped = ()
     if limit is not None and fitted.outcome is Outcome.STOPPED_ON_REQUEST:
         skipped = (Statement("section.diagonal.cut", {"limit": limit, "budget": budget}),)
+    studied, left_out = study(problem, fitted, budget, seed)
     return Section(
         family="diagonal",
         applies=True,
@@ -59,35 +61,14 @@ def section(problem: Problem, budget: float, seed: int) -> Section:
         tables=_all_tables(fitted, problem.decisions),
         advice=_advice(fitted),
         fits=(fitted,),
-        skipped=skipped,
+        skipped=skipped + left_out,
+        studies=() if studied is None else (studied,),
         choices=_choices(fitted),
         suggestions=suggestions(fitted),
         recommended=_is_worth_training(fitted),
         seconds=_predicted_seconds(n, d),
         memory=Span(16.0 * n * d, 40.0 * n * d, "bytes"),  # two to five arrays of the size of X
     )
-
-
-def predicted_operations(n: int, d: int, jumps: int) -> float:
-    """Estimate the multiplications of a saddle path on `n` rows, `d` features.
-
-    Parameters
-    ----------
-    n, d
-        Size of the data.
-    jumps
-        How many jumps are computed; about half as many features are active in the end.
-
-    Returns
-    -------
-    float
-        A count, good to a factor of about three: the compression of many rows, and for each jump one product with
-        all columns, four with the active ones and as many solves with their factor.
-    """
-    m = d if n >= WORTH_COMPRESSING * (d + 1) else n
-    compression = 2.0 * n * d**2 if m < n else 0.0
-    p = np.minimum(np.arange(1, jumps + 1) / 2, min(m, d))
-    return compression + float((1.0 * m * d + 4.0 * m * p + 4.0 * p**2).sum())
 
 
 def affordable_jumps(n: int, d: int, budget: float) -> int | None:

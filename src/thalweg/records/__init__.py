@@ -11,14 +11,15 @@ from thalweg.records.outcome import Outcome
 from thalweg.records.picture import Picture
 from thalweg.records.plan import Choice, Plan, Span, Stage
 from thalweg.records.provenance import Provenance
-from thalweg.records.section import Section
+from thalweg.records.section import Section, Study
 from thalweg.records.statement import Cell, DataTable, Quantity, Statement
 from thalweg.records.survey import ColumnProfile, DataProfile, Decision, Survey
 from thalweg.records.trajectory import Mark, Trajectory
 
 __all__ = [
-    "SCHEMA", "Catalogue", "Cell", "Certificate", "Check", "Choice", "ColumnDecision", "ColumnProfile", "CriticalPoint",
-    "DataProfile", "DataTable", "Decision", "Decisions", "Fit", "InputError", "Mark", "Method", "Outcome", "Picture",
-    "Plan", "Provenance", "Quantity", "Section", "Severity", "Span", "Stage", "Statement", "Suggestion", "Survey",
-    "ThalwegError", "Trajectory", "Verdict", "digest_of", "from_document", "record", "same", "to_document",
+    "SCHEMA", "Catalogue", "Cell", "Certificate", "Check", "Choice", "ColumnDecision", "ColumnProfile",
+    "CriticalPoint", "DataProfile", "DataTable", "Decision", "Decisions", "Fit", "InputError", "Mark", "Method",
+    "Outcome", "Picture", "Plan", "Provenance", "Quantity", "Section", "Severity", "Span", "Stage", "Statement",
+    "Study", "Suggestion", "Survey", "ThalwegError", "Trajectory", "Verdict", "digest_of", "from_document", "record",
+    "same", "to_document",
 ]  # fmt: skip

@@ -73,7 +73,7 @@ def encode(value: Any, arrays: dict[str, np.ndarray] | None = None, path: str = 
         arrays[path] = value
         return {"array": path}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = dataclasses.fields(value)
+        fields = _stored(value)
         return {f.name: encode(getattr(value, f.name), arrays, _join(path, f.name)) for f in fields}
     if isinstance(value, Mapping):
         return {str(key): encode(item, arrays, _join(path, str(key))) for key, item in value.items()}
@@ -167,12 +167,17 @@ def same(a: Any, b: Any) -> bool:
     if type(a) is not type(b):
         return False
     if dataclasses.is_dataclass(a) and not isinstance(a, type):
-        return all(same(getattr(a, f.name), getattr(b, f.name)) for f in dataclasses.fields(a))
+        return all(same(getattr(a, f.name), getattr(b, f.name)) for f in _stored(a))
     if isinstance(a, Mapping):
         return list(a) == list(b) and all(same(a[key], b[key]) for key in a)
     if isinstance(a, (tuple, list)):
         return len(a) == len(b) and all(map(same, a, b))
     return bool(a == b) or (isinstance(a, float) and math.isnan(a) and math.isnan(b))
+
+
+def _stored(value: Any) -> list[dataclasses.Field[Any]]:
+    """Return the fields that are part of the record as it is kept; the others live only in memory."""
+    return [f for f in dataclasses.fields(value) if f.metadata.get("stored", True)]
 
 
 def _join(path: str, name: str) -> str:

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import field
+from typing import Any, Protocol
+
 from thalweg.records.check import Check
 from thalweg.records.codec import record
 from thalweg.records.decisions import Suggestion
 from thalweg.records.fit import Fit
+from thalweg.records.picture import Picture
 from thalweg.records.plan import Choice, Span
 from thalweg.records.statement import DataTable, Statement
+
+
+class Study(Protocol):
+    """What can be drawn only while the data are at hand."""
+
+    def pictures(self, lang: str = "en") -> tuple[Picture, ...]:
+        """Draw it."""
+        ...
 
 
 @record
@@ -32,3 +44,4 @@ class Section:
     seconds: Span | None = None
     memory: Span | None = None
     suggestions: tuple[Suggestion, ...] = ()
+    studies: tuple[Any, ...] = field(default=(), metadata={"stored": False})

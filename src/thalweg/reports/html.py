@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
@@ -30,6 +31,7 @@ COLUMNS_SHOWN = 200
 
 def render(
     survey: Survey | None,
+    studies: Mapping[str, list[Picture]],
     results: tuple[tuple[Fit, Certificate | None], ...],
     provenance: Provenance | None,
     decisions: Decisions | None,
@@ -44,7 +46,7 @@ def render(
     return _environment(lang).get_template("report.html.j2").render(
         lang=lang,
         survey=survey,
-        sections=[_Card(section, pictures) for section in sections if section.applies],
+        sections=[_Card(section, studies, pictures) for section in sections if section.applies],
         inapplicable=[section for section in sections if not section.applies],
         results=[(fit, certificate, pictures.of(fit), _tables(fit)) for fit, certificate in results],
         decided=view(survey, decisions, features, lang),
@@ -62,9 +64,10 @@ def render(
 class _Card:
     """One family's section with its drawn fits."""
 
-    def __init__(self, section: Section, pictures: _Pictures) -> None:
+    def __init__(self, section: Section, studies: Mapping[str, list[Picture]], pictures: _Pictures) -> None:
         self.section = section
         self.pictures = [picture for fit in section.fits for picture in pictures.of(fit)]
+        self.studies = [pictures.drawn(picture) for picture in studies[section.family]]
         self.tables = [table for fit in section.fits for table in _tables(fit)]
 
 
@@ -79,13 +82,10 @@ class _Pictures:
         self.lang, self.decisions, self.count = lang, decisions, 0
 
     def of(self, fit: Fit) -> list[dict[str, Any]]:
-        drawn = []
-        for picture in find_family(fit.family).figures(fit, self.lang, self.decisions):
-            self.count += 1
-            drawn.append(self._drawn(picture))
-        return drawn
+        return [self.drawn(p) for p in find_family(fit.family).figures(fit, self.lang, self.decisions)]
 
-    def _drawn(self, picture: Picture) -> dict[str, Any]:
+    def drawn(self, picture: Picture) -> dict[str, Any]:
+        self.count += 1
         return {
             "id": f"figure-{self.count}",
             "title": picture.title,

@@ -7,11 +7,12 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from thalweg.families import find_family
-from thalweg.records import SCHEMA, Certificate, Decisions, Fit, InputError, Provenance, Survey
+from thalweg.records import SCHEMA, Certificate, Decisions, Fit, InputError, Picture, Provenance, Survey
 from thalweg.records.codec import encode
 from thalweg.reports.html import render
 from thalweg.texts import LANGUAGES
@@ -33,7 +34,7 @@ class Report:
 
     def html(self) -> str:
         """Return the page: one file, no request to anywhere."""
-        return render(self.survey, self.results, self.provenance, self.decisions, self.lang)
+        return render(self.survey, self.study_pictures, self.results, self.provenance, self.decisions, self.lang)
 
     def facts(self) -> dict[str, Any]:
         """Return the same facts as JSON-able values; arrays are lists, `measured` stands apart."""
@@ -41,6 +42,7 @@ class Report:
             "schema": SCHEMA,
             "record": "Report",
             "survey": encode(self.survey),
+            "studies": self._studies(),
             "results": [
                 {
                     "fit": encode(fit),
@@ -53,6 +55,20 @@ class Report:
             "provenance": encode(self.provenance),
             "measured": dict(self.measured),
         }
+
+    @cached_property
+    def study_pictures(self) -> dict[str, list[Picture]]:
+        """What the survey studied while the data were at hand, drawn once: pictures by family."""
+        sections = self.survey.sections if self.survey else ()
+        return {s.family: [p for study in s.studies for p in study.pictures(self.lang)] for s in sections}
+
+    def _studies(self) -> list[Any]:
+        """Return what the pictures of studies show, as words and tables."""
+        return [
+            {"code": p.code, "title": p.title, "alternative": encode(p.alternative), "tables": encode(p.tables)}
+            for pictures in self.study_pictures.values()
+            for p in pictures
+        ]
 
     def json(self) -> str:
         """Return the facts as text; equal inputs give equal bytes apart from `measured`."""
