@@ -12,10 +12,10 @@ demo: $(VENV)/.base
 	$(BIN)/thalweg demo --out demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 
 test-long: $(VENV)/.dev
-	$(BIN)/python -m pytest -m long
+	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m long -n auto
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

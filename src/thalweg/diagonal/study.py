@@ -44,6 +44,9 @@ LOG10_ALPHAS = (-2.0, -8.0, -100.0)
 FLOW_POINTS = 150
 """Times at which these are drawn."""
 
+FLOW_OPERATIONS = 4e9
+"""What training them takes at most, as a number of multiplications."""
+
 FLOW_JUMPS, FLOW_FEATURES, FLOW_ROWS = 40, 100, 5000
 """Largest paths that are trained from finite initialisations and toured in three dimensions: about a second."""
 
@@ -128,7 +131,8 @@ def study(problem: Problem, fitted: Fit, budget: float, seed: int) -> tuple[Path
     if resampled is None or stable is None or validation is None:
         skipped.append(Statement("section.diagonal.not_resampled", {"draws": FEWEST_DRAWS}))
     flows: tuple[DiagonalFlow, ...] = ()
-    if jumps <= FLOW_JUMPS and d <= FLOW_FEATURES and n <= FLOW_ROWS:
+    is_small = jumps <= FLOW_JUMPS and d <= FLOW_FEATURES and n <= FLOW_ROWS
+    if is_small and SHARE * budget >= FLOW_OPERATIONS:
         flows = _flows(path, prepared.X, prepared.y)
     else:
         skipped.append(Statement("section.diagonal.not_trained", {"jumps": FLOW_JUMPS, "features": FLOW_FEATURES}))
