@@ -217,7 +217,7 @@ def _descend(
     X: np.ndarray,
     y: np.ndarray,
     walls: Network,
-    times: ArrayLike,
+    times: np.ndarray,
     step_size: float,
     batch_size: int | None,
     seed: int,
