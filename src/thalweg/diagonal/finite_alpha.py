@@ -57,8 +57,9 @@ def first_jump(path: SaddlePath, *, log10_alpha: float, depth: int = 2, parametr
     Returns
     -------
     FirstJump
-        Up to terms of the order of alpha. For `b = u v` the half height comes `ln(2 |b_1|) / (2 |g| ln(1/alpha))`
-        after `t_1`, and the half loss `0.881374 / (2 |g| ln(1/alpha))` before that.
+        Exact for one feature alone: what the idle coefficients of the others add, of the order of their size, is
+        left out. For `b = u v` the half height comes `ln(2 |b_1|) / (2 |g| ln(1/alpha))` after `t_1`, and the half
+        loss `0.881374 / (2 |g| ln(1/alpha))` before that.
 
     Raises
     ------
@@ -67,8 +68,8 @@ def first_jump(path: SaddlePath, *, log10_alpha: float, depth: int = 2, parametr
 
     Notes
     -----
-    Until then the network has one coordinate, whose coefficient follows a logistic curve (depth 2); above, the time
-    is the integral of `dy / (r - G C y^-q)`, a geometric series.
+    Until then the network has one coordinate, with `dy/dT = -g (1 - b(y)/b_1)`: the time is the integral of
+    `dy / (1 - b(y)/b_1)`, a logarithm for depth 2 and a geometric series above.
     """
     if not path.count:
         raise InputError("no_such_jump", k=1, last=0)
@@ -79,16 +80,28 @@ def first_jump(path: SaddlePath, *, log10_alpha: float, depth: int = 2, parametr
     form = network(path.exponents.size, log10_alpha, depth=depth, parametrisation=parametrisation)
     limit, size = float(path.times[0]), float(abs(values[0]))
     pull = float(path.exponents[support[0]]) / limit
-    half, half_loss = (limit + _delay(form, size, share) / (form.unit * pull) for share in (0.5, 1 - math.sqrt(0.5)))
+    width = float(form.unit * path.exponents[support[0]])
+    half, half_loss = (
+        limit + _delay(form, width, size, share) / (form.unit * pull) for share in (0.5, 1 - math.sqrt(0.5))
+    )
     return FirstJump(limit, half, half_loss)
 
 
-def _delay(form: Network, size: float, share: float) -> float:
-    """Return the fast time, times the pull, by which a coefficient that tends to `size` has this share of it late."""
+def _delay(form: Network, width: float, size: float, share: float) -> float:
+    """Return how much later (fast time times pull) a coefficient that tends to `size` has this share of it."""
+    reached = float(form.distance(np.array([share * size]))[0])
+    before = _excess(form, width, size)  # the coefficient starts at the wall's distance, not at infinity
+    beyond = before - _excess(form, 2 * width, size) if form.two_sided else 0.0  # and as the difference of two
+    return _excess(form, reached, size) - reached - before - beyond
+
+
+def _excess(form: Network, distance: float, size: float) -> float:
+    """Return the integral of `b / (size - b)` over all distances from this one on."""
+    share = float(form.size(np.array([distance]))[0]) / size
     if form.depth == 2:
-        return math.log(size / form.prefactor) + math.log(share / (1 - share))
+        return -math.log1p(-share)
     j = np.arange(1, TERMS)
-    return float(form.distance(np.array(share * size))) * (float((share**j / (form.power * j - 1)).sum()) - 1)
+    return distance * float((share**j / (form.power * j - 1)).sum())
 
 
 def alpha_needed(
@@ -111,9 +124,9 @@ def alpha_needed(
     Returns
     -------
     float
-        An estimate from the rates of the plateau and of the one before it: sufficient with rare exceptions, and
-        typically too small by a factor of two in the logarithm. Minus infinity where a wall coordinate feels no
-        pull: such a saddle is approached like `1/t`, at every initialisation.
+        An estimate from the rates of the plateau and of the one before it, with a margin: the plateau is visible
+        there, and no longer at an initialisation with a small part of the digits. Minus infinity where a wall
+        coordinate feels no pull: such a saddle is approached like `1/t`, at every initialisation.
 
     Raises
     ------

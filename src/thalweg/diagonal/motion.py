@@ -8,7 +8,7 @@ minus a positive semidefinite matrix times a positive diagonal), and an implicit
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from thalweg.diagonal.network import Network
 from thalweg.diagonal.rosenbrock import ORDER, rosenbrock_step
@@ -29,7 +29,8 @@ SOFT, SOFT_LANDING = 1e-8, 1e-6
 """A step never takes a coefficient from below the first share of the target to above the second unseen."""
 
 OVERFLOW_GUARD = 100.0
-"""Distances (depth 2) this far below what is reachable give sizes that are large enough to refuse the step."""
+"""Distances (depth 2) this far below what is reachable give sizes that are large enough to refuse the step; above
+depth 2 they are refused when they become negative."""
 
 ROUNDINGS = 1e-14
 """Relative rounding of a step: weights of both signs up to 150 in its sums."""
@@ -75,13 +76,14 @@ class Motion:
     ) -> None:
         self.X, self.target, self.network, self.tolerance = X, y, network, tolerance
         self.time, self.steps, self.rejected = 0.0, 0, 0
-        self.signs, self.distances = np.ones(X.shape[1]), network.width.copy()
+        self.signs, self.distances, self._far = np.ones(X.shape[1]), network.width.copy(), network.far
         norms, level = np.linalg.norm(X, axis=0), float(np.linalg.norm(y)) or 1.0
         scale = level / np.where(norms > 0, norms, level)
         self._negligible, self._coupled, self._landing, self._minor, self._soft, self._soft_landing = (
             network.distance(share * scale) for share in (NEGLIGIBLE, COUPLED, LANDING, MINOR, SOFT, SOFT_LANDING)
         )
-        self._floor = np.minimum(self._negligible, network.width) - OVERFLOW_GUARD
+        floor = np.minimum(self._negligible, network.width) - OVERFLOW_GUARD
+        self._floor = floor if network.depth == 2 else np.full_like(floor, -np.inf)
         # Pulls up to this size are rounding; at rest, over long times, they would move what should stay.
         self._noise = AT_REST * norms * level / y.size
         self._step = np.inf
@@ -91,7 +93,7 @@ class Motion:
     @property
     def coefficients(self) -> Float[np.ndarray, " d"]:
         """The coefficients now."""
-        return self._values(self.signs, self.distances, self.network.far)
+        return self.signs * self.network.between(self.distances, self._far)
 
     @property
     def dual(self) -> Float[np.ndarray, " d"]:
@@ -119,7 +121,13 @@ class Motion:
             If no step however small is accepted.
         """
         speed = -self.signs * self.pull()
-        coupled, base = self._coupling(speed)
+        nearest = np.minimum(self.distances, self._far - self.distances)
+        near = nearest < self._coupled
+        minor = near & (nearest > self._minor)
+        coupled, base = near, self.target
+        if not speed[minor].any():
+            # Nothing holds these in place, and no pull above rounding moves them: over long times rounding would.
+            coupled, base = near & ~minor, self.target - self.X[:, minor] @ self.coefficients[minor]
         for _ in range(MOST_REJECTIONS):
             P = np.flatnonzero(coupled)
             rest = (until - self.time) * self.network.unit
@@ -133,7 +141,7 @@ class Motion:
             if not error <= 1:
                 self._refuse(h, error)
                 continue
-            surprised = self._within(moved, self._negligible) & ~self._within(self.distances, self._coupled) & ~coupled
+            surprised = (np.minimum(moved, self._far - moved) < self._negligible) & ~near & ~coupled
             if surprised.any():
                 coupled = coupled | surprised
                 self.rejected += 1
@@ -148,27 +156,12 @@ class Motion:
         """Return the pull `X'(y - X b)/n` now, without its rounding."""
         b = self.coefficients
         P = np.flatnonzero(b)
-        return _clean((self.target - self.X[:, P] @ b[P]) @ self.X / self.target.size, self._noise)
-
-    def _values(self, signs: np.ndarray, distances: np.ndarray, far: np.ndarray) -> np.ndarray:
-        return signs * (self.network.size(distances) - self.network.size(far - distances))
-
-    def _within(self, distances: np.ndarray, limit: np.ndarray) -> Bool[np.ndarray, " d"]:
-        """Return which coordinates are closer than `limit` to either wall."""
-        return np.minimum(distances, self.network.far - distances) < limit
-
-    def _coupling(self, speed: np.ndarray) -> tuple[Bool[np.ndarray, " d"], Float[np.ndarray, " n"]]:
-        """Return which coordinates are coupled, and the target without the fit of those that rest meanwhile."""
-        near = self._within(self.distances, self._coupled)
-        minor = near & ~self._within(self.distances, self._minor)
-        if speed[minor].any():
-            return near, self.target
-        # Nothing holds these in place, and no pull above rounding moves them: over long times rounding would.
-        return near & ~minor, self.target - self.X[:, minor] @ self.coefficients[minor]
+        pull = (self.target - self.X[:, P] @ b[P]) @ self.X / self.target.size
+        return np.where(np.abs(pull) <= self._noise, 0.0, pull)
 
     def _longest(self, P: np.ndarray, speed: np.ndarray) -> tuple[float, float]:
         """Return the step that the controller allows, and that after which the first coordinate lands at its wall."""
-        room = np.where(speed < 0, self.distances, self.network.far - self.distances)
+        room = np.where(speed < 0, self.distances, self._far - self.distances)
         # Distances of depth 2 are logarithms, which rounding does not endanger and which may be negative.
         share = np.where(self.network.depth > 2, room, -np.inf)
         ends = np.where(
@@ -187,22 +180,16 @@ class Motion:
         self, P: np.ndarray, h: float, base: Float[np.ndarray, " n"]
     ) -> tuple[Float[np.ndarray, " d"], Float[np.ndarray, " d"]]:
         """Return the distances after a step of fast time `h`, with the coordinates `P` coupled, and their errors."""
-        X, signs, start = self.X[:, P], self.signs[P], self.distances[P]
-        far, floor = self.network.far[P], self._floor[P]
-        n, p = self.target.size, P.size
-        guarded = self.network.depth == 2
-
-        def rates(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            residual = base - X @ self._values(signs, np.maximum(y, floor) if guarded else y, far)
-            return -signs * (residual @ X) / n, residual
-
-        growth = X * (signs * (self.network.slope(start) + self.network.slope(far - start)))
-        jacobian = -signs[:, None] * (X.T @ growth) / n
+        X, signs, start, n, p = self.X[:, P], self.signs[P], self.distances[P], base.size, P.size
+        far, floor, between = self._far[P], self._floor[P], self.network.between
+        slopes = X * (signs * (self.network.slope(start) + self.network.slope(far - start)))
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             # Outside the domain (a distance below zero, an overflow) all becomes NaN, and the step is refused.
-            changes, errors = rosenbrock_step(rates, start, jacobian, growth, h)
-        both = np.column_stack([changes[p:], errors[p:]]).T @ self.X
-        drift, wrong = (_clean(row / n, h * self._noise) for row in both)
+            changes, errors = rosenbrock_step(
+                lambda y: base - X @ (signs * between(np.maximum(y, floor), far)), start, X * (-signs / n), slopes, h
+            )
+        both = np.column_stack([changes[p:], errors[p:]]).T @ self.X / n
+        drift, wrong = np.where(np.abs(both) <= h * self._noise, 0.0, both)
         moved = self.distances - self.signs * drift
         moved[P], wrong[P] = start + changes[:p], errors[:p]
         return moved, wrong
@@ -212,8 +199,8 @@ class Motion:
         if self.network.depth > 2 and (moved <= 0).any():
             return np.nan
         # The lesser of both ends: a step that flings a coordinate far away must not excuse itself by where it went.
-        grain = np.minimum(self.network.grain(self.distances), self.network.grain(moved))
-        rounding = ROUNDINGS * np.maximum(np.abs(self.distances), np.abs(moved))
+        sizes = np.abs([self.distances, moved])
+        grain, rounding = self.network.grain(sizes.min(axis=0)), ROUNDINGS * sizes.max(axis=0)
         return float(np.max(np.abs(errors) / (self.tolerance * grain + rounding)))
 
     def _refuse(self, h: float, error: float) -> None:
@@ -243,10 +230,5 @@ class Motion:
         if self.network.two_sided:
             across = moved > self.network.width
             self.signs = np.where(across, -self.signs, self.signs)
-            moved = np.where(across, self.network.far - moved, moved)
+            moved = np.where(across, self._far - moved, moved)
         self.distances = moved
-
-
-def _clean(values: np.ndarray, noise: np.ndarray) -> np.ndarray:
-    """Return the values with zeros where they are rounding."""
-    return np.where(np.abs(values) <= noise, 0.0, values)

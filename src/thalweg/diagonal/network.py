@@ -4,9 +4,10 @@ For every parametrisation gradient flow of the weights moves one number a coordi
 coefficient is a fixed function of it (Pesme and Flammarion 2023, section 2; Woodworth et al. 2020 for depths above 2).
 Measured from the nearer wall, in the unit in which the walls stand `width` away from the start, all of them read
 
-    d(distance)/dT = -sign g,   b = sign (size(distance) - size(2 width - distance)),
+    d(distance)/dT = -sign g,   b = sign (size(distance) - size(far - distance)),
 
-with `size(y) = C exp(-y)` for depth 2 and `size(y) = C y^-q`, `q = D/(D-2)`, for depth `D > 2`. Only numbers of
+with `far = 2 width` (infinite in the one-sided network), `size(y) = C exp(-y)` for depth 2 and `size(y) = C y^-q`,
+`q = D/(D-2)`, for depth `D > 2`. Only numbers of
 order one are exponentiated, so nothing overflows however small alpha is. `T = unit * t` on the clock `t` in which
 the limiting process has its thresholds at 1 (`exponents` unless 1).
 """
@@ -54,6 +55,8 @@ class Network:
         `2 ln(1/alpha)` for depth 2, `alpha^-(D-2)` above: fast time per unit of the clock.
     width : array (d,)
         Distance from the start to the walls: `unit` times the thresholds.
+    power : float
+        `q = D/(D-2)` of depths above 2, infinite for depth 2.
     """
 
     parametrisation: str
@@ -63,11 +66,7 @@ class Network:
     two_sided: bool
     unit: float
     width: Float[np.ndarray, " d"]
-
-    @property
-    def power(self) -> float:
-        """`q = D/(D-2)` of depths above 2."""
-        return self.depth / (self.depth - 2)
+    power: float
 
     @property
     def far(self) -> Float[np.ndarray, " d"]:
@@ -87,6 +86,12 @@ class Network:
         if self.depth == 2:
             return self.prefactor * np.exp(-distance)
         return self.prefactor * distance**-self.power
+
+    def between(self, distance: np.ndarray, far: np.ndarray) -> np.ndarray:
+        """Return the size of a coefficient at this distance from its wall, with another wall `far` behind it."""
+        if self.depth == 2:
+            return self.prefactor * (np.exp(-distance) - np.exp(distance - far))
+        return self.prefactor * (distance**-self.power - (far - distance) ** -self.power)
 
     def slope(self, distance: np.ndarray) -> np.ndarray:
         """Return by how much the size grows per unit of approach to the wall."""
@@ -117,8 +122,7 @@ class Network:
         array
             Of the same shape.
         """
-        upper = self.size(self.width - self.unit * dual)
-        return upper - self.size(self.width + self.unit * dual) if self.two_sided else upper
+        return self.between(self.width - self.unit * dual, self.far)
 
 
 def network(
@@ -178,7 +182,8 @@ def network(
             bound = f"{WIDEST_SCALE ** (-1 / (depth - 2)):.2g} ... {WIDEST_SCALE ** (1 / (depth - 2)):.2g}"
             raise InputError("option_range", name="init_scale", value=str(scale), wanted=bound)
         width = unit * moved
-    return Network(parametrisation, depth, prefactor, speed, not one_sided, unit, width)
+    power = depth / (depth - 2) if depth > 2 else math.inf
+    return Network(parametrisation, depth, prefactor, speed, not one_sided, unit, width, power)
 
 
 def _refuse_bad_options(log10_alpha: float, depth: int, parametrisation: str) -> None:

@@ -55,22 +55,24 @@ _A, _C, _B = _triangle(STAGES), _triangle(_COUPLINGS), np.array(WEIGHTS)
 
 
 def rosenbrock_step(
-    rates: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
+    residual: Callable[[np.ndarray], np.ndarray],
     start: Float[np.ndarray, " p"],
-    jacobian: Float[np.ndarray, "p p"],
-    integrand_jacobian: Float[np.ndarray, "n p"],
+    speeds: Float[np.ndarray, "n p"],
+    slopes: Float[np.ndarray, "n p"],
     h: float,
 ) -> tuple[Float[np.ndarray, " p+n"], Float[np.ndarray, " p+n"]]:
-    """Advance `y' = f(y)` together with the integral of `g(y)` by one step.
+    """Advance `dy/dt = r(y) speeds` together with the integral of the residual `r` by one step.
 
     Parameters
     ----------
-    rates
-        `y (p,) -> f(y) (p,), g(y) (n,)`.
+    residual
+        `y (p,) -> r (n,)`.
     start : array (p,)
         `y` at the start.
-    jacobian, integrand_jacobian : arrays (p, p), (n, p)
-        Derivatives of `f` and `g` there.
+    speeds : array (n, p)
+        How the residual moves `y`.
+    slopes : array (n, p)
+        Derivative of `r` at the start.
     h
         Length of the step.
 
@@ -79,15 +81,14 @@ def rosenbrock_step(
     tuple of arrays (p + n,)
         Changes of `y` and of the integral, and the estimated errors of both; not finite if a stage left the domain.
     """
-    p, n = start.size, integrand_jacobian.shape[0]
+    n, p = slopes.shape
     shift = 1 / (GAMMA * h)
-    factor, pivots, _ = dgetrf(shift * np.eye(p) - jacobian, overwrite_a=1) if p else (None, None, 0)
+    factor, pivots, _ = dgetrf(shift * np.eye(p) - speeds.T @ slopes, overwrite_a=1) if p else (None, None, 0)
     stages = np.zeros((_B.size, p + n))
     for i, stage in enumerate(stages):
-        y = start + _A[i, :i] @ stages[:i, :p]
-        stage[:p], stage[p:] = rates(y)
+        r = residual(start + _A[i, :i] @ stages[:i, :p])
         stage += (_C[i, :i] / h) @ stages[:i]
         if p:
-            stage[:p] = dgetrs(factor, pivots, stage[:p])[0]
-        stage[p:] = (stage[p:] + integrand_jacobian @ stage[:p]) / shift
+            stage[:p] = dgetrs(factor, pivots, stage[:p] + r @ speeds)[0]
+        stage[p:] = (stage[p:] + r + slopes @ stage[:p]) / shift
     return _B @ stages, stages[-1]
