@@ -18,6 +18,7 @@ from thalweg.diagonal import (
     naive_path,
     saddle_path,
 )
+from thalweg.diagonal.plot_selection import lasso_comparison
 from thalweg.diagonal.prepare import prepare
 from thalweg.records import InputError, Outcome
 
@@ -432,3 +433,12 @@ def test_a_time_beyond_a_path_that_was_stopped_is_refused():
     with pytest.raises(InputError, match="beyond the known path"):
         choose(path, "time", time=2.0)
     assert choose(path, "time", time=2.0, known=2.5) == 2
+
+
+def test_equal_columns_share_in_the_lasso_as_on_the_path():
+    rng = np.random.default_rng(5)
+    X, y = rng.standard_normal((40, 4)), rng.standard_normal(40)
+    X = np.column_stack([X, -X[:, 1]])
+    path = saddle_path(X, y)
+    before = lasso_comparison(path, X, y).alternative.values["before"]
+    assert path.duplicates and float(before) < 1e-12

@@ -202,8 +202,16 @@ class _Means:
         """Compute both; the Lasso with penalties `a_i` is the plain one of columns divided by them."""
         from sklearn.linear_model import lars_path
 
-        penalties, _, solutions = lars_path(X / path.exponents, y, method="lasso", positive=positive)
-        solutions = solutions / path.exponents[:, np.newaxis]
+        # Equal columns share as they do on the path: the Lasso leaves their split open.
+        copies = {i for group in path.duplicates for i, _ in group[1:]}
+        kept = [i for i in range(path.exponents.size) if i not in copies]
+        penalties, _, found = lars_path((X / path.exponents)[:, kept], y, method="lasso", positive=positive)
+        solutions = np.zeros((path.exponents.size, penalties.size))
+        solutions[kept] = found / path.exponents[kept, np.newaxis]
+        for group in path.duplicates:
+            whole = solutions[group[0][0]] / len(group)
+            for i, sign in group:
+                solutions[i] = sign * whole
         features = _largest(path)
         saddles = np.array([path.coef(k)[features] for k in range(path.count + 1)])
         left, right = time_window(path.times)
