@@ -122,7 +122,9 @@ def measure(name: str, n: int, d: int, runs: int) -> dict:
         "saddle_path": ours,
         "lars_path": lars,
         "saddle_path: times faster than lars_path": lars["median"] / ours["median"],
-        "with its certificate: times faster than lars_path": lars["median"] / (ours["median"] + certificates["median"]),
+        "with the end certified: times faster than lars_path": lars["median"] / (ours["median"] + ends["median"]),
+        "with every saddle certified: times faster than lars_path": lars["median"]
+        / (ours["median"] + certificates["median"]),
     }
     penalties = np.geomspace(1.0, 1e-3, GRID) / path.times[0]
     grid = summary(
