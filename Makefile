@@ -26,6 +26,7 @@ bench: $(VENV)/.dev
 	$(PIP) --editable '.[dev,bench]'
 	$(BIN)/python benchmarks/cold_start.py
 	$(BIN)/python benchmarks/saddle_path.py
+	$(BIN)/python benchmarks/flow.py
 
 docs: $(VENV)/.docs
 	$(BIN)/mkdocs build --strict
