@@ -29,6 +29,10 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/cross_validation.py
 	$(BIN)/python benchmarks/bootstrap.py
 	$(BIN)/python benchmarks/certificates.py
+	$(BIN)/python benchmarks/smooth_path.py
+	$(BIN)/python benchmarks/flow.py
+	$(BIN)/python benchmarks/tall_data.py
+	$(BIN)/python benchmarks/wide_data.py
 
 docs: $(VENV)/.docs
 	$(BIN)/mkdocs build --strict

@@ -90,6 +90,10 @@ def test_degenerate_saddles_are_seen_at_no_alpha():
     assert alpha_needed(saddle_path(A.X, A.y), 3, depth=3) == -np.inf
 
 
+def test_the_worked_example_of_the_readme():
+    assert alpha_needed(saddle_path(A.X, A.y), 2) == pytest.approx(-14.5, abs=0.05)
+
+
 def test_visible_plateaus_are_those_that_need_no_smaller_alpha():
     path = saddle_path(A.X, A.y)
     assert visible_plateaus(path, log10_alpha=-1e4) == (0, 1, 2)

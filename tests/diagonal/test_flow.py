@@ -212,6 +212,17 @@ def test_the_one_sided_network_ends_at_nonnegative_least_squares():
     assert flow.outcome is Outcome.CONVERGED
 
 
+@pytest.mark.parametrize("depth", [2, 3])
+def test_copies_share_equally_at_every_alpha(depth):
+    X, y = gaussian(6, 5, 4)
+    wider = np.column_stack([X, -X[:, 1], X[:, 1]])
+    for log10_alpha in (-1.0, -1e3):
+        b = diagonal_flow(wider, y, log10_alpha=log10_alpha, times=[2.0, 50.0], depth=depth).coefficients
+        assert np.array_equal(b[:, 4], -b[:, 1]) and np.array_equal(b[:, 5], b[:, 1])
+    end = saddle_path(wider, y)
+    assert b[1] == pytest.approx(end.coef_at(50.0), abs=1e-6) and end.duplicates
+
+
 def test_dependent_columns_share_as_the_entropy_split_says():
     X, y = np.array([[1, 0, 0.5], [0, 1, 0.5]]), np.array([1.0, 1.0])
     assert diagonal_flow(X, y, log10_alpha=-1e5, times=[6.0]).coefficients[0] == pytest.approx([2 / 3] * 3, abs=1e-6)
@@ -264,14 +275,14 @@ def test_the_method_has_order_five_and_damps_stiff_components():
     def error(h):  # y' = -y^2, and the integral of y^2
         y, integral = np.array([1.0]), 0.0
         for _ in range(round(1 / h)):
-            change, _ = rosenbrock_step(lambda y: y**2, y, np.full((1, 1), -1.0), 2 * y[:, None], h)
-            y, integral = y + change[:1], integral + change[1]
+            change, more = rosenbrock_step(lambda y: y**2, y, np.full((1, 1), -1.0), 2 * y[:, None], h)
+            y, integral = y + change[0], integral + more[0, 0]
         return abs(y[0] - 0.5), abs(integral - 0.5)
 
     coarse, fine = error(0.1), error(0.05)
     assert all(c / f > 24 for c, f in zip(coarse, fine, strict=True))
     stiff, _ = rosenbrock_step(lambda y: y, np.ones(1), np.full((1, 1), -1e12), np.ones((1, 1)), 1.0)
-    assert 1 + stiff[0] == pytest.approx(0, abs=1e-9)
+    assert 1 + stiff[0, 0] == pytest.approx(0, abs=1e-9)
 
 
 @pytest.mark.parametrize(

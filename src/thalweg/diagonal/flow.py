@@ -7,21 +7,23 @@ to `alpha = 1e-1000000000`, overflows. With a step size the same network is trai
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
+from thalweg.diagonal.columns import Columns
 from thalweg.diagonal.compression import Compressed, compress_if_tall
 from thalweg.diagonal.descent import Descent, Observation, UnstableStep
+from thalweg.diagonal.merging import merge_duplicates
 from thalweg.diagonal.motion import Motion, PrecisionLost
 from thalweg.diagonal.network import Network, network
 from thalweg.numerics.validation import real_array, regression_arrays
 from thalweg.records import InputError, Outcome
 
-TOLERANCE = 1e-6
-"""Relative error of a coefficient that one step may make; on plateaus errors die out."""
+TOLERANCE = 1e-5
+"""Relative error of a coefficient that one step may make: about the error in transitions; on plateaus it dies out."""
 
 SHARPEST, COARSEST = 1e-12, 1e-2
 """Tolerances that rounding and the method can honour."""
@@ -172,7 +174,7 @@ def diagonal_flow(
         seen, outcome, effort = _follow(X, y, walls, when, tol, max_steps)
     else:
         seen, outcome, effort = _descend(X, y, walls, when, step_size, batch_size, seed, max_steps)
-    b = np.array([row.coefficients for row in seen]).reshape(-1, X.shape[1])
+    b = np.array([row.coefficients for row in seen]).reshape(-1, X.shape[1]) + 0.0  # no negative zeros
     residuals = y - b @ X.T
     return DiagonalFlow(
         times=when[: len(seen)],
@@ -197,8 +199,11 @@ def _follow(
     X: np.ndarray, y: np.ndarray, walls: Network, times: np.ndarray, tol: float, max_steps: int
 ) -> tuple[list[Observation], Outcome, tuple[int, int]]:
     """Integrate the flow and observe it; return also the steps made and refused."""
-    small = compress_if_tall(X, y)
-    motion, seen, outcome = Motion(small.X, small.y, walls, tol), [], None
+    merged = merge_duplicates(Columns(X), walls.width, positive=not walls.two_sided)
+    kept, copies = replace(walls, width=walls.width[merged.kept]), np.round(1 / merged.share[merged.kept])
+    small = compress_if_tall(X[:, merged.kept], y)
+    motion, seen, outcome = Motion(small.X, small.y, kept, tol, copies), [], None
+    places = np.searchsorted(merged.kept, merged.source)
     for time in times:
         try:
             in_time = motion.advance(float(time), max_steps)
@@ -208,7 +213,8 @@ def _follow(
         if not in_time:
             outcome = Outcome.BUDGET_SPENT
             break
-        seen.append(Observation(motion.coefficients, motion.dual, -motion.dual))
+        b, dual = (values[places] * merged.sign for values in (motion.coefficients, motion.dual))
+        seen.append(Observation(b, dual, -dual))
     outcome = outcome or _ending(X, y, seen[-1].coefficients, walls.two_sided)
     return seen, outcome, (motion.steps, motion.rejected)
 

@@ -8,7 +8,7 @@ minus a positive semidefinite matrix times a positive diagonal), and an implicit
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from thalweg.diagonal.network import Network
 from thalweg.diagonal.rosenbrock import ORDER, rosenbrock_step
@@ -24,6 +24,9 @@ MINOR = 1e-10
 
 AT_REST = 3e-13
 """Pulls below this share of what the target pulls are rounding, or would need that many plateaus to matter."""
+
+LONG = 1e12
+"""A plateau that has lasted so many times of contraction is at rest in every direction that double precision knows."""
 
 SOFT, SOFT_LANDING = 1e-8, 1e-6
 """A step never takes a coefficient from below the first share of the target to above the second unseen."""
@@ -69,12 +72,20 @@ class Motion:
         Its parametrisation and initialisation.
     tolerance
         Relative error of a coefficient that one step may make.
+    copies : array (d,), optional
+        How many equal columns each column stands for: they have equal coefficients for ever.
     """
 
     def __init__(
-        self, X: Float[np.ndarray, "n d"], y: Float[np.ndarray, " n"], network: Network, tolerance: float
+        self,
+        X: Float[np.ndarray, "n d"],
+        y: Float[np.ndarray, " n"],
+        network: Network,
+        tolerance: float,
+        copies: Float[np.ndarray, " d"] | None = None,
     ) -> None:
         self.X, self.target, self.network, self.tolerance = X, y, network, tolerance
+        self._copies = np.ones(X.shape[1]) if copies is None else copies
         self.time, self.steps, self.rejected = 0.0, 0, 0
         self.signs, self.distances, self._far = np.ones(X.shape[1]), network.width.copy(), network.far
         norms, level = np.linalg.norm(X, axis=0), float(np.linalg.norm(y)) or 1.0
@@ -86,6 +97,7 @@ class Motion:
         self._floor = floor if network.depth == 2 else np.full_like(floor, -np.inf)
         # Pulls up to this size are rounding; at rest, over long times, they would move what should stay.
         self._noise = AT_REST * norms * level / y.size
+        self._squares = norms**2 / y.size
         self._step = np.inf
         self._refused = False  # whether the step under way was refused before
         self._last: tuple[float, float] | None = None  # length and error of the step before, for the controller
@@ -121,13 +133,8 @@ class Motion:
             If no step however small is accepted.
         """
         speed = -self.signs * self.pull()
-        nearest = np.minimum(self.distances, self._far - self.distances)
-        near = nearest < self._coupled
-        minor = near & (nearest > self._minor)
-        coupled, base = near, self.target
-        if not speed[minor].any():
-            # Nothing holds these in place, and no pull above rounding moves them: over long times rounding would.
-            coupled, base = near & ~minor, self.target - self.X[:, minor] @ self.coefficients[minor]
+        near, resting = self._near_and_resting(speed)
+        coupled, base = near & ~resting, self.target - self._fit(np.flatnonzero(resting))
         for _ in range(MOST_REJECTIONS):
             P = np.flatnonzero(coupled)
             rest = (until - self.time) * self.network.unit
@@ -152,12 +159,25 @@ class Motion:
             return
         raise PrecisionLost
 
+    def _near_and_resting(self, speed: np.ndarray) -> tuple[Bool[np.ndarray, " d"], Bool[np.ndarray, " d"]]:
+        """Return which coordinates have coefficients that count, and which of these do not move meanwhile."""
+        nearest = np.minimum(self.distances, self._far - self.distances)
+        near = nearest < self._coupled
+        curvature = (self.network.slope(nearest[near]) * self._squares[near]).max(initial=0.0)
+        if not speed[near].any() and np.isfinite(self._step) and self._step * curvature > LONG:
+            return near, near  # what could contract has done so, and dependent columns would drift by rounding
+        minor = near & (nearest > self._minor)
+        # Nothing holds small coefficients in place: without a pull above rounding, rounding would move them.
+        return near, minor if not speed[minor].any() else np.zeros_like(minor)
+
     def pull(self) -> Float[np.ndarray, " d"]:
         """Return the pull `X'(y - X b)/n` now, without its rounding."""
-        b = self.coefficients
-        P = np.flatnonzero(b)
-        pull = (self.target - self.X[:, P] @ b[P]) @ self.X / self.target.size
+        pull = (self.target - self._fit(np.flatnonzero(self.coefficients))) @ self.X / self.target.size
         return np.where(np.abs(pull) <= self._noise, 0.0, pull)
+
+    def _fit(self, P: np.ndarray) -> Float[np.ndarray, " n"]:
+        """Return what the coordinates `P` and their copies contribute to the prediction."""
+        return self.X[:, P] @ (self._copies[P] * self.coefficients[P])
 
     def _longest(self, P: np.ndarray, speed: np.ndarray) -> tuple[float, float]:
         """Return the step that the controller allows, and that after which the first coordinate lands at its wall."""
@@ -174,24 +194,25 @@ class Motion:
         with np.errstate(divide="ignore", invalid="ignore"):
             limits = np.where((speed != 0) & np.isfinite(room), (room - ends) / np.abs(speed), np.inf)
             first = 0.01 * (self.network.grain(self.distances[P]) / np.abs(speed[P])).min(initial=np.inf)
-        return (self._step if np.isfinite(self._step) else float(first)), float(limits.min())
+        free = self._step if P.size and np.isfinite(self._step) else float(first)
+        return free, float(limits.min())
 
     def _try(
         self, P: np.ndarray, h: float, base: Float[np.ndarray, " n"]
     ) -> tuple[Float[np.ndarray, " d"], Float[np.ndarray, " d"]]:
         """Return the distances after a step of fast time `h`, with the coordinates `P` coupled, and their errors."""
-        X, signs, start, n, p = self.X[:, P], self.signs[P], self.distances[P], base.size, P.size
-        far, floor, between = self._far[P], self._floor[P], self.network.between
-        slopes = X * (signs * (self.network.slope(start) + self.network.slope(far - start)))
+        X, start, far, floor = self.X[:, P] * self.signs[P], self.distances[P], self._far[P], self._floor[P]
+        between, columns = self.network.between, X * self._copies[P]
+        slopes = columns * (self.network.slope(start) + self.network.slope(far - start))
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             # Outside the domain (a distance below zero, an overflow) all becomes NaN, and the step is refused.
-            changes, errors = rosenbrock_step(
-                lambda y: base - X @ (signs * between(np.maximum(y, floor), far)), start, X * (-signs / n), slopes, h
+            (change, error), integrals = rosenbrock_step(
+                lambda y: base - columns @ between(np.maximum(y, floor), far), start, X / -base.size, slopes, h
             )
-        both = np.column_stack([changes[p:], errors[p:]]).T @ self.X / n
+        both = integrals @ self.X / base.size
         drift, wrong = np.where(np.abs(both) <= h * self._noise, 0.0, both)
         moved = self.distances - self.signs * drift
-        moved[P], wrong[P] = start + changes[:p], errors[:p]
+        moved[P], wrong[P] = start + change, error
         return moved, wrong
 
     def _size_of(self, errors: np.ndarray, moved: np.ndarray) -> float:
@@ -201,7 +222,8 @@ class Motion:
         # The lesser of both ends: a step that flings a coordinate far away must not excuse itself by where it went.
         sizes = np.abs([self.distances, moved])
         grain, rounding = self.network.grain(sizes.min(axis=0)), ROUNDINGS * sizes.max(axis=0)
-        return float(np.max(np.abs(errors) / (self.tolerance * grain + rounding)))
+        with np.errstate(invalid="ignore"):
+            return float(np.max(np.abs(errors) / (self.tolerance * grain + rounding)))
 
     def _refuse(self, h: float, error: float) -> None:
         factor = SAFETY * error ** (-1 / ORDER) if np.isfinite(error) else SHRINKAGE

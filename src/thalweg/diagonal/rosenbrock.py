@@ -53,6 +53,9 @@ def _triangle(rows: tuple[tuple[float, ...], ...]) -> Float[np.ndarray, "8 8"]:
 
 _A, _C, _B = _triangle(STAGES), _triangle(_COUPLINGS), np.array(WEIGHTS)
 
+# The integral feeds nothing back: its stages are a linear image of the residuals, and two rows of it are enough.
+_INTEGRAL = GAMMA * np.linalg.solve((np.eye(_B.size) - GAMMA * _C).T, np.column_stack([_B, np.eye(_B.size)[-1]])).T
+
 
 def rosenbrock_step(
     residual: Callable[[np.ndarray], np.ndarray],
@@ -60,7 +63,7 @@ def rosenbrock_step(
     speeds: Float[np.ndarray, "n p"],
     slopes: Float[np.ndarray, "n p"],
     h: float,
-) -> tuple[Float[np.ndarray, " p+n"], Float[np.ndarray, " p+n"]]:
+) -> tuple[Float[np.ndarray, "2 p"], Float[np.ndarray, "2 n"]]:
     """Advance `dy/dt = r(y) speeds` together with the integral of the residual `r` by one step.
 
     Parameters
@@ -78,17 +81,16 @@ def rosenbrock_step(
 
     Returns
     -------
-    tuple of arrays (p + n,)
-        Changes of `y` and of the integral, and the estimated errors of both; not finite if a stage left the domain.
+    tuple of arrays (2, p), (2, n)
+        Change and estimated error of `y`, and of the integral; not finite if a stage left the domain.
     """
     n, p = slopes.shape
-    shift = 1 / (GAMMA * h)
-    factor, pivots, _ = dgetrf(shift * np.eye(p) - speeds.T @ slopes, overwrite_a=1) if p else (None, None, 0)
-    stages = np.zeros((_B.size, p + n))
-    for i, stage in enumerate(stages):
-        r = residual(start + _A[i, :i] @ stages[:i, :p])
-        stage += (_C[i, :i] / h) @ stages[:i]
+    factor, pivots, _ = dgetrf(np.eye(p) / (GAMMA * h) - speeds.T @ slopes, overwrite_a=1) if p else (None, None, 0)
+    couplings = _C / h
+    stages, residuals = np.zeros((_B.size, p)), np.empty((_B.size, n))
+    for i in range(_B.size):
+        r = residuals[i] = residual(start + _A[i, :i] @ stages[:i])
         if p:
-            stage[:p] = dgetrs(factor, pivots, stage[:p] + r @ speeds)[0]
-        stage[p:] = (stage[p:] + r + slopes @ stage[:p]) / shift
-    return _B @ stages, stages[-1]
+            stages[i] = dgetrs(factor, pivots, r @ speeds + couplings[i, :i] @ stages[:i])[0]
+    integral = h * (_INTEGRAL @ residuals + (_INTEGRAL @ stages) @ slopes.T)
+    return np.array([_B @ stages, stages[-1]]), integral
