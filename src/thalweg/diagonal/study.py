@@ -41,7 +41,7 @@ SHARE = 0.25
 LOG10_ALPHAS = (-2.0, -8.0, -100.0)
 """Initialisations that are trained: a usual one, the smallest in practice, and one that shows the limit."""
 
-FLOW_POINTS = 150
+FLOW_POINTS = 100
 """Times at which these are drawn."""
 
 FLOW_OPERATIONS = 4e9
