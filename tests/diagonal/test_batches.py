@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.diagonal.test_saddle_path import assert_same
 from thalweg.diagonal import batches, naive_path, saddle_path
 from thalweg.diagonal.columns import Columns
-from thalweg.records import Outcome
+from thalweg.records import InputError, Outcome
 
 module = importlib.import_module("thalweg.diagonal.saddle_path")
 seeds = st.integers(0, 2**32 - 1)
@@ -152,3 +152,17 @@ def test_converged_paths_look_at_every_column():
     assert fast.outcome is Outcome.CONVERGED
     assert np.abs(X.T @ (y - X @ fast.coef(fast.count))).max() < 1e-10
     assert fast.times == pytest.approx(naive_path(X, y).times, rel=1e-8)
+
+
+def test_a_split_that_cannot_be_computed_is_refused(monkeypatch):
+    # Three columns at their walls together, one the sum of the others: the face has many points.
+    X = np.array([[1.0, 0, 1], [0, 1, 1], [0, 0, 0]])
+    X = np.hstack([X / np.array([1, 1, 1]), 0.01 * np.random.default_rng(0).standard_normal((3, 6))])
+    y, exponents = np.array([1.0, 1, 0]), np.array([1.0, 1, 2] + [1] * 6)
+    options = {"init_exponents": exponents, "tie_break": "entropy"}
+    split = saddle_path(X, y, **options)
+    assert split.rank_skipped and np.array_equal(split.supports[1], [0, 1, 2])
+    monkeypatch.setattr(module, "PLAIN_ENTRIES", 1)
+    with pytest.raises(InputError, match="entropy"):
+        saddle_path(X, y, **options)
+    assert saddle_path(X, y, init_exponents=exponents).rank_skipped == split.rank_skipped

@@ -89,7 +89,8 @@ def saddle_path(
     Raises
     ------
     InputError
-        If an array is unusable or an option is out of its range.
+        If an array is unusable, an option is out of its range, or dependent columns of data too large for the plain
+        algorithm were to be split by entropy.
 
     Notes
     -----
@@ -270,6 +271,8 @@ class _Task:
         inexact = outcome is Outcome.PRECISION_LOST or (self.tie_break == "entropy" and course.skipped)
         if inexact and n * eligible.size <= PLAIN_ENTRIES:
             return self.plainly()
+        if self.tie_break == "entropy" and course.skipped:
+            raise InputError("ties_too_large", entries=n * eligible.size, most=PLAIN_ENTRIES)
         return self._path(course, outcome, "verified batches" if verify else "batches checked at their ends")
 
     def plainly(self) -> SaddlePath:
