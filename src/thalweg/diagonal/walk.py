@@ -67,7 +67,7 @@ class Walk:
     """
 
     def __init__(self, work: Working, y: Float[np.ndarray, " n"], positive: bool) -> None:
-        self.y, self.positive, self.n = y, positive, y.size
+        self.positive, self.n = positive, y.size
         self.time, self.residual, self.integral = 0.0, y.copy(), np.zeros(y.size)
         self.loss = float(y @ y)
         self.y_norm = self.loss**0.5
