@@ -20,6 +20,10 @@ class Outcome(enum.Enum):
     DIVERGED = "diverged"
     PRECISION_LOST = "precision_lost"
     INTERRUPTED = "interrupted"
+    TARGET_REACHED = "target_reached"
+    BELOW_FLOOR = "below_floor"
+    LOCAL_EQUILIBRIUM = "local_equilibrium"
+    STALLED = "stalled"
 
     def say(self, lang: str = "en") -> str:
         """Return the sentence of this outcome."""

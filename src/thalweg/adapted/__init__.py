@@ -1,0 +1,1 @@
+"""Output-space adapted gradient flow: README.md states the theorems and their limits."""

@@ -1,0 +1,223 @@
+"""Algorithm A: exponential Euler along the horizontal lift, as fast as the network lets it.
+
+From `x(theta + h delta) = x + h D delta + O(h^2)` the step `h = 1 - exp(-dtau)` advances the clock by `dtau` exactly
+where the network is linear in its parameters; `h = 1` is Gauss-Newton. A step is accepted iff the residual shrank by at
+least a quarter of what the linear model promised (correction A11):
+
+    1 - q^2 >= (1/4)(1 - q_lin^2),   q = |r_new|/|r|,   q_lin = |r + D delta|/|r|,
+
+and `h` grows iff it shrank by six tenths. Damping, inexact solves and rank loss all show in `q_lin`, which is measured
+from the solve, so one test serves them all. Where no damping helps, the step is taken in the good eigenspace of the
+Gram matrix, and where even that promises nothing, the parameters move along the fibre and the run goes on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from thalweg.adapted.factors import Linearisation
+from thalweg.adapted.fibre import Fibre, random_vertical, vertical
+from thalweg.adapted.node import Node
+from thalweg.adapted.recorder import Recorder, Task
+from thalweg.adapted.solve import Direction, Factor, RankLossError, factor
+from thalweg.adapted.spectral import SpectralFactor, spectral_factor
+from thalweg.records import Outcome
+
+ACCEPTED, GROWN = 0.25, 0.6
+"""Shares of the promised decrease of the squared residual: to accept a step, and to try a longer one (A11)."""
+
+SHORTEST = 1e-6
+"""A step below this means that the direction is wrong, not long."""
+
+FIRST_DAMPING, MOST_DAMPING = 1e-15, 1e-2
+"""Automatic damping in units of the mean eigenvalue of the Gram matrix: where it starts and where it gives up."""
+
+NO_PROMISE = 1e-9
+"""A promised relative decrease of the squared residual below this is no promise: the point is stationary."""
+
+MOST_KICKS = 3
+"""Random moves along the fibre before rank loss is accepted as the end."""
+
+AT_PRECISION = 1e-20
+"""Below this share of the initial cost a step that fails has met rounding, not curvature."""
+
+FORCING, SMALL_FORCING, SMALL = 0.5, 0.3, 5000
+"""Relative residual of inexact solves far from the end, for more and for fewer outputs `NQ` than `SMALL` (A-REC)."""
+
+FINISH = 0.3
+"""The last solve leaves this share of the residual that the target allows."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How directions are computed: route, precision, damping, filter, motion along fibres."""
+
+    route: str
+    precision: str = "float64"
+    damping: float = 0.0
+    power: float = 1.0
+    fibre: Fibre | None = None
+    watch_spectrum: bool = False
+    seed: int = 0
+
+
+@dataclass(eq=False)
+class _State:
+    theta: Any
+    x: np.ndarray
+    residual: np.ndarray
+    moved: Any = None
+    h: float = 1.0
+    automatic: float = 0.0
+    kicks: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class _Step:
+    theta: Any
+    x: np.ndarray
+    residual: np.ndarray
+    h: float
+    shrinkage: float
+    promised: float
+    iterations: int
+
+    @property
+    def grows(self) -> bool:
+        """Whether a longer step is worth a try."""
+        return 1 - self.shrinkage**2 >= GROWN * self.promised
+
+
+def run_fast(task: Task, settings: Settings, recorder: Recorder) -> tuple[Any, Outcome]:
+    """Train from the model's parameters until the recorder says stop.
+
+    Returns
+    -------
+    tuple
+        The last parameters, and how the run ended.
+    """
+    theta = task.model.theta
+    x = task.outputs(theta)
+    state = _State(theta, x, task.loss.residual(x))
+    end = recorder.add(Node(0.0, task.loss.cost(x)), theta, x, state.residual)
+    while end is None:
+        end = _advance(task, settings, recorder, state)
+    return state.theta, end
+
+
+def _advance(task: Task, settings: Settings, recorder: Recorder, state: _State) -> Outcome | None:
+    """Make one accepted step: damped as much as it takes, else in the good eigenspace, else along the fibre."""
+    lin = task.model.linearise(state.theta)
+    step, made = None, None
+    while step is None and state.automatic <= MOST_DAMPING:
+        try:
+            made = _factored(lin, settings, state)
+            step = _search(task, settings, recorder, state, made)
+        except RankLossError:
+            pass
+        if step is None:
+            if recorder.nodes[-1].cost <= AT_PRECISION * recorder.nodes[0].cost:
+                return Outcome.PRECISION_LOST
+            state.automatic = max(10 * state.automatic, FIRST_DAMPING)
+    if step is None or step.promised < NO_PROMISE:
+        step, made = _in_good_eigenspace(task, settings, recorder, state, lin)
+        if step is None or step.promised < NO_PROMISE:
+            state.automatic = 0.0
+            return _kicked(task, recorder, state, made, settings.seed)
+    return _accepted(task, settings, recorder, state, step, made)
+
+
+def _factored(lin: Linearisation, settings: Settings, state: _State) -> Factor | SpectralFactor:
+    if settings.power != 1.0:
+        return spectral_factor(lin, settings.damping + state.automatic, settings.power)
+    return factor(lin, settings.damping + state.automatic, settings.route, settings.precision)
+
+
+def _accepted(
+    task: Task, settings: Settings, recorder: Recorder, state: _State, step: _Step, made: Any
+) -> Outcome | None:
+    before = recorder.nodes[-1]
+    state.moved = step.theta - state.theta
+    state.theta, state.x, state.residual = step.theta, step.x, step.residual
+    state.h = min(1.0, 2 * step.h) if step.grows else step.h
+    used, state.automatic = state.automatic, state.automatic / 10 if state.automatic > FIRST_DAMPING else 0.0
+    shrinkage = max(step.shrinkage, np.finfo(float).tiny)
+    node = Node(
+        tau=before.tau - float(np.log(shrinkage)),
+        cost=task.loss.cost(step.x),
+        step=step.h,
+        damping=settings.damping + used,
+        efficiency=step.promised,
+        iterations=step.iterations,
+        smallest=made.smallest_singular_value() if settings.watch_spectrum else float("nan"),
+        guaranteed=before.guaranteed - 0.5 * float(np.log1p(-ACCEPTED * min(step.promised, 1.0))),
+    )
+    return recorder.add(node, state.theta, state.x, state.residual)
+
+
+def _search(task: Task, settings: Settings, recorder: Recorder, state: _State, made: Any) -> _Step | None:
+    """Shorten the step until the residual keeps its promise; None if it never does."""
+    size = float(np.linalg.norm(state.residual))
+    aside = vertical(task.model, state.theta, made, settings.fibre, state.moved, size)
+    tolerance = _forcing(recorder, task)
+    h, direction, solved_for = state.h, None, 0.0
+    while h >= SHORTEST:
+        dtau = min(-np.log1p(-h) if h < 1 else np.inf, task.loss.longest)
+        h = -float(np.expm1(-dtau))
+        if direction is None or not task.loss.is_linear:
+            direction, solved_for = made.solve(task.loss.wanted(state.x, dtau), tolerance), h
+        share = h / solved_for
+        delta = share * direction.delta if aside is None else share * direction.delta + h * aside
+        theta = state.theta + delta
+        x = task.outputs(theta)
+        residual = task.loss.residual(x)
+        linear = task.loss.residual(state.x + task.raw(share * direction.reached))
+        shrinkage = float(np.linalg.norm(residual)) / size
+        promised = 1 - (float(np.linalg.norm(linear)) / size) ** 2
+        if promised < NO_PROMISE or 1 - shrinkage**2 >= ACCEPTED * promised:
+            return _Step(theta, x, residual, h, shrinkage, promised, direction.iterations)
+        h /= 2
+    return None
+
+
+def _forcing(recorder: Recorder, task: Task) -> float:
+    """Return how exactly an iterative solve is done: coarsely far from the target, as far as needed at the end."""
+    usual = forcing(task.model.shape[0] * task.model.shape[1])
+    left = max(recorder.tol - task.loss.floor, 0.0) / max(recorder.nodes[-1].cost - task.loss.floor, 1e-300)
+    last = FINISH * float(np.sqrt(left))
+    return min(usual, last) if last > usual**4 else usual
+
+
+def forcing(outputs: int) -> float:
+    """Return the relative residual of an inexact solve for so many outputs `NQ`."""
+    return SMALL_FORCING if outputs < SMALL else FORCING
+
+
+def _in_good_eigenspace(
+    task: Task, settings: Settings, recorder: Recorder, state: _State, lin: Linearisation
+) -> tuple[_Step | None, SpectralFactor]:
+    """Take the part of the step that the Jacobian can reach: the pseudo-inverse on eigenvalues above rounding."""
+    made = spectral_factor(lin, settings.damping, settings.power)
+    state.automatic, state.h = 0.0, 1.0
+    step = _search(task, settings, recorder, state, made)
+    if step is not None and step.promised >= NO_PROMISE:
+        recorder.mark("good_eigenspace", f"{made.rank}/{made.values.size}")
+    return step, made
+
+
+def _kicked(task: Task, recorder: Recorder, state: _State, made: Any, seed: int) -> Outcome | None:
+    """Move along the fibre, where the outputs stay to first order, in the hope of better rank; then go on."""
+    if state.kicks == MOST_KICKS:
+        recorder.mark("rank_lost", f"{made.rank}/{made.values.size}")
+        return Outcome.LOCAL_EQUILIBRIUM
+    state.kicks += 1
+    size = float(np.linalg.norm(state.residual))
+    move = random_vertical(task.model, state.theta, made, size, seed, state.kicks)
+    recorder.mark("kick", str(state.kicks))
+    state.theta, state.h = state.theta + move, 1.0
+    state.x = task.outputs(state.theta)
+    state.residual = task.loss.residual(state.x)
+    return None

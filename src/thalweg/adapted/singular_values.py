@@ -1,0 +1,379 @@
+"""Singular values of a Jacobian `D (NQ, K)` in factors, as far as each way of computing them can tell.
+
+| method | from | tells apart from zero | operations |
+|---|---|---|---|
+| svd | `D` itself | `sigma > sigma_max max(NQ, K) eps` | `2 min^2 max` of `NQ` and `K` |
+| gram | eigenvalues of `G = D D^T` | `sigma > sigma_max sqrt(NQ eps)` | Gram and `4/3 (NQ)^3`, half of it slow |
+| bounds | Cholesky factor of `G` minus that noise; Lanczos and inverse Lanczos | the same | Gram and `(NQ)^3 / 3` |
+| bounds | products with `D` alone, where `G` does not fit into memory | nothing | a gradient and a half a step |
+
+What is below the second column is not called zero: the rank is then known between bounds, the smallest singular value
+from above. Bounds from without, `rank <= K` and one row block for equal inputs, close the gap where they can
+(specification, section 3). The extreme Ritz values of Lanczos are Rayleigh quotients, so they bound from inside.
+
+Rows may be cut after any number: leading samples have the leading rows of `D`, the leading block of `G` and the leading
+block of its Cholesky factor, so nested samples cost little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+from jaxtyping import Float
+
+from thalweg.adapted.dense_jacobian import dense_jacobian
+from thalweg.adapted.factors import Linearisation
+from thalweg.numerics.options import require
+from thalweg.numerics.resampling import stream
+from thalweg.records import InputError
+
+METHODS = ("auto", "svd", "gram", "bounds")
+
+SVD_OPERATIONS = 1e9
+"""Up to here the Jacobian itself is decomposed at once: a fraction of a second, and all digits."""
+
+ESCALATION_OPERATIONS = 3e11
+"""Up to here it is decomposed where the Gram matrix cannot tell: about half a minute on one core."""
+
+LARGEST_EIGEN = 3000
+"""Outputs up to which all eigenvalues of the Gram matrix are computed: seconds."""
+
+CLEAR = 100.0
+"""Eigenvalues of the Gram matrix above so many times its noise have two digits or more."""
+
+SHARE = 0.8
+"""Share of the free memory that may be asked for."""
+
+LANCZOS_STEPS, LANCZOS_CHANGE = 60, 1e-6
+"""Most steps, and the relative change of the extreme value at which they end: it converges from inside."""
+
+PRODUCT_STEPS = 30
+"""Steps without a factor: each costs about a gradient and a half."""
+
+EPS = float(np.finfo(float).eps)
+
+
+@dataclass(frozen=True)
+class SingularRange:
+    """What is known of the singular values of `rows` rows of `D`.
+
+    Attributes
+    ----------
+    method
+        "svd", "gram" or "bounds".
+    rows, parameters
+        The shape of `D`.
+    least_rank, most_rank
+        Bounds of the numerical rank; equal where it is known.
+    largest
+        Largest singular value.
+    smallest
+        The last of the `rows` singular values: zero for fewer parameters than rows.
+    is_bound
+        Whether `smallest` is only known to be no more than this.
+    smallest_nonzero
+        The smallest that is told apart from zero; NaN where only extremes were computed.
+    """
+
+    method: str
+    rows: int
+    parameters: int
+    least_rank: int
+    most_rank: int
+    largest: float
+    smallest: float
+    is_bound: bool
+    smallest_nonzero: float
+
+    @property
+    def rank(self) -> int | None:
+        """The numerical rank; None where it is undetermined."""
+        return self.least_rank if self.least_rank == self.most_rank else None
+
+    @property
+    def is_full(self) -> bool | None:
+        """Whether the rows are independent; None where that is undetermined."""
+        if self.most_rank < self.rows:
+            return False
+        return True if self.least_rank == self.rows else None
+
+    @property
+    def condition(self) -> float:
+        """`sigma_max / sigma_min`, at least that where `is_bound`; infinite for dependent rows."""
+        if self.is_full is False or self.smallest <= 0:
+            return float("inf")
+        return self.largest / self.smallest
+
+
+def singular_ranges(
+    lin: Linearisation, cuts: Sequence[int], most_ranks: Sequence[int], method: str = "auto"
+) -> tuple[SingularRange, ...]:
+    """Return what is known of the leading rows of a Jacobian.
+
+    Parameters
+    ----------
+    lin
+        The network at a point.
+    cuts
+        Numbers of leading rows, increasing; the last counts for the choice of the method.
+    most_ranks
+        Upper bounds of their ranks known from elsewhere, such as from equal inputs.
+    method
+        "auto" decomposes `D` where that is quick, else uses `G`, and goes on to `D` where `G` cannot tell and
+        memory allows it.
+
+    Returns
+    -------
+    tuple of SingularRange
+        One for each cut.
+
+    Raises
+    ------
+    InputError
+        If the method is unknown, or memory is short for the one that is named.
+    """
+    require(method in METHODS, "method", method, ", ".join(METHODS))
+    rows, K = cuts[-1], lin.parameter_count
+    most = [min(rank, cut, K) for rank, cut in zip(most_ranks, cuts, strict=True)]
+    decomposing = decomposition_operations(rows, K)
+    if method == "svd":
+        require_memory(16.0 * rows * K)
+    if method == "svd" or (method == "auto" and decomposing <= SVD_OPERATIONS and fits(16.0 * rows * K)):
+        return _from_jacobian(lin, cuts, most)
+    holds = fits(24.0 * rows**2)
+    if method == "gram" or (method == "auto" and rows <= LARGEST_EIGEN and holds):
+        require_memory(24.0 * rows**2)
+        found = _from_eigenvalues(lin, cuts, most)
+    else:
+        found = _from_factor(lin, cuts, most) if holds else _from_products(lin, cuts, most)
+    affordable = decomposing <= ESCALATION_OPERATIONS and fits(16.0 * rows * K)
+    if method == "auto" and affordable and any(one.is_bound for one in found):
+        return _from_jacobian(lin, cuts, most)
+    return found
+
+
+def decomposition_operations(rows: int, parameters: int) -> float:
+    """Return about how many operations the singular values of a Jacobian take."""
+    return 2.0 * min(rows, parameters) ** 2 * max(rows, parameters)
+
+
+def noise_of(largest_eigenvalue: float, rows: int) -> float:
+    """Return the size below which eigenvalues of a Gram matrix are rounding."""
+    return largest_eigenvalue * rows * EPS
+
+
+def numerical_rank(values: Float[np.ndarray, " m"], shape: tuple[int, ...]) -> int:
+    """Return how many singular values exceed `sigma_max max(shape) eps`; `values` are in decreasing order."""
+    return int((values > values[0] * max(shape) * EPS).sum()) if values.size else 0
+
+
+def fits(bytes_needed: float) -> bool:
+    """Tell whether so much memory may be asked for."""
+    import psutil
+
+    return bytes_needed <= SHARE * psutil.virtual_memory().available
+
+
+def require_memory(bytes_needed: float) -> None:
+    """Refuse a computation that does not fit into memory.
+
+    Raises
+    ------
+    InputError
+        If it does not; names the need and what is free.
+    """
+    import psutil
+
+    if not fits(bytes_needed):
+        free = psutil.virtual_memory().available
+        raise InputError("adapted_rank_memory", needed=bytes_needed / 2**30, free=free / 2**30)
+
+
+def gram_matrix(lin: Linearisation) -> Float[np.ndarray, "rows rows"]:
+    """Return `G = D D^T` as an array of NumPy, if memory allows it.
+
+    Returns
+    -------
+    array (NQ, NQ)
+        In float64.
+
+    Raises
+    ------
+    InputError
+        If it does not fit into memory.
+    """
+    N, Q = lin.outputs.shape
+    require_memory(24.0 * (N * Q) ** 2)
+    return np.asarray(lin.gram(), dtype=np.float64)
+
+
+def _from_jacobian(lin: Linearisation, cuts: Sequence[int], most: Sequence[int]) -> tuple[SingularRange, ...]:
+    jacobian = dense_jacobian(lin)
+    found = []
+    for cut, most_rank in zip(cuts, most, strict=True):
+        # transposed, it is in the order that LAPACK reads: the last and largest is decomposed in place
+        turned = jacobian[:cut].T
+        values = scipy.linalg.svdvals(turned, overwrite_a=cut == cuts[-1], check_finite=False)
+        rank = numerical_rank(values, turned.shape)
+        last = float(values[-1]) if values.size == cut else 0.0
+        nonzero = float(values[rank - 1]) if rank else float("nan")
+        known = min(rank, most_rank)
+        found.append(_range("svd", lin, cut, (known, known), (float(values[0]) ** 2, last, nonzero), False))
+    return tuple(found)
+
+
+def _from_eigenvalues(lin: Linearisation, cuts: Sequence[int], most: Sequence[int]) -> tuple[SingularRange, ...]:
+    gram = gram_matrix(lin)
+    found = []
+    for cut, most_rank in zip(cuts, most, strict=True):
+        values = scipy.linalg.eigvalsh(gram[:cut, :cut], check_finite=False)
+        noise = noise_of(max(float(values[-1]), 0.0), cut)
+        known = min(int((values > noise).sum()), most_rank)
+        nonzero = float(np.sqrt(values[cut - known])) if known else float("nan")
+        clear = known < cut or values[0] > CLEAR * noise
+        is_bound = known < most_rank or not clear
+        last = 0.0 if most_rank < cut else float(np.sqrt(max(values[0], 0.0) + (noise if is_bound else 0.0)))
+        found.append(_range("gram", lin, cut, (known, most_rank), (float(values[-1]), last, nonzero), is_bound))
+    return tuple(found)
+
+
+def _from_factor(lin: Linearisation, cuts: Sequence[int], most: Sequence[int]) -> tuple[SingularRange, ...]:
+    """Factor `G - noise`: where that succeeds every eigenvalue is above the noise, and the inverse tells the least."""
+    gram = gram_matrix(lin)
+    largest = [float(lanczos(lambda v, m=cut: gram[:m, :m] @ v, start_vector(cut))[-1]) for cut in cuts]
+    lower, shift, factored = None, 0.0, 0
+    for cut, top in reversed(list(zip(cuts, largest, strict=True))):
+        shift = noise_of(top, cut)
+        lower = _factored(gram[:cut, :cut], shift)
+        if lower is not None:
+            factored = cut
+            break
+    del gram
+    found, known = [], int(largest[0] > 0)
+    for cut, most_rank, top in zip(cuts, most, largest, strict=True):
+        known = min(max(known, cut if cut <= factored else 0), most_rank)  # the rank of more rows is no less
+        if most_rank < cut:
+            last, is_bound = 0.0, known < most_rank
+        elif lower is None or cut > factored:
+            last, is_bound = float(np.sqrt(2.0 * noise_of(top, cut))), True
+        else:
+            inverse = _largest_of_inverse(lower[:cut, :cut])
+            last, is_bound = float(np.sqrt(shift + 1.0 / inverse)), inverse * CLEAR * shift > 1.0
+        nonzero = last if known == cut else float("nan")
+        found.append(_range("bounds", lin, cut, (known, most_rank), (top, last, nonzero), is_bound))
+    return tuple(found)
+
+
+def _factored(gram: np.ndarray, shift: float) -> np.ndarray | None:
+    """Return the lower factor of `gram - shift`; None if it is not positive definite."""
+    shifted = gram.copy(order="F")
+    shifted.flat[:: gram.shape[0] + 1] -= shift
+    lower, failed = scipy.linalg.lapack.dpotrf(shifted, lower=1, clean=0, overwrite_a=1)
+    return None if failed else lower
+
+
+def _largest_of_inverse(lower: np.ndarray) -> float:
+    """Return the largest eigenvalue of the inverse, from below."""
+    lower = np.asfortranarray(lower)
+
+    def solve(v: np.ndarray) -> np.ndarray:
+        half = scipy.linalg.solve_triangular(lower, v, lower=True, check_finite=False)
+        return scipy.linalg.solve_triangular(lower, half, lower=True, trans="T", check_finite=False)
+
+    return float(lanczos(solve, start_vector(lower.shape[0]))[-1])
+
+
+def _from_products(lin: Linearisation, cuts: Sequence[int], most: Sequence[int]) -> tuple[SingularRange, ...]:
+    """Use `v -> D (D^T v)` alone: the largest value, and Rayleigh quotients for the smallest."""
+    found = []
+    for cut, most_rank in zip(cuts, most, strict=True):
+        values = lanczos(product_with(lin, cut), start_vector(cut), PRODUCT_STEPS, 0.0)
+        known = min(int((values > noise_of(float(values[-1]), cut)).sum()), most_rank)
+        last = 0.0 if most_rank < cut else float(np.sqrt(max(values[0], 0.0)))
+        is_bound = known < most_rank or known == cut
+        nothing = float("nan")
+        found.append(_range("bounds", lin, cut, (known, most_rank), (float(values[-1]), last, nothing), is_bound))
+    return tuple(found)
+
+
+def _range(
+    method: str, lin: Linearisation, rows: int, ranks: tuple[int, int], sizes: tuple[float, float, float],
+    is_bound: bool,
+) -> SingularRange:  # fmt: skip
+    """Return a range from bounds of the rank, and largest eigenvalue, smallest and smallest non-zero value."""
+    top, last, nonzero = sizes
+    largest = float(np.sqrt(max(top, 0.0)))
+    return SingularRange(method, rows, lin.parameter_count, *ranks, largest, last, is_bound, nonzero)
+
+
+def product_with(lin: Linearisation, rows: int | None = None) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the map `v -> G v` of leading rows, by products with `D` alone."""
+    N, Q = lin.outputs.shape
+    rows = N * Q if rows is None else rows
+
+    def apply(v: np.ndarray) -> np.ndarray:
+        w = np.zeros(N * Q)
+        w[:rows] = v
+        return np.asarray(lin.push(lin.pull(w.reshape(N, Q)))).reshape(-1)[:rows]
+
+    return apply
+
+
+def start_vector(size: int) -> Float[np.ndarray, " size"]:
+    """Return the vector with which Lanczos starts: fixed, and orthogonal to nothing of interest."""
+    return stream(0, "lanczos", 0).standard_normal(size)
+
+
+def lanczos(
+    apply: Callable[[Any], Any],
+    start: Float[np.ndarray, " n"],
+    steps: int = LANCZOS_STEPS,
+    change: float = LANCZOS_CHANGE,
+    wanted: int = 1,
+) -> Float[np.ndarray, " k"]:
+    """Return Ritz values of a symmetric map, ascending: they lie between its extreme eigenvalues.
+
+    Parameters
+    ----------
+    apply
+        The map.
+    start
+        Any vector.
+    steps
+        Most products.
+    change
+        Ends when the `wanted` largest values change by less than this share of the largest.
+    wanted
+        How many values count.
+
+    Returns
+    -------
+    array (k,)
+        One for each step that was made; every step is made orthogonal to all before it.
+    """
+    n = start.size
+    basis = np.zeros((min(steps, n), n))
+    diagonal, beside = [], []
+    v = start / np.linalg.norm(start)
+    values = before = np.empty(0)
+    for k in range(len(basis)):
+        basis[k] = v
+        w = apply(v)
+        diagonal.append(float(v @ w))
+        for _ in range(2):
+            w = w - basis[: k + 1].T @ (basis[: k + 1] @ w)
+        length = float(np.linalg.norm(w))
+        values, before = scipy.linalg.eigvalsh_tridiagonal(diagonal, beside), values
+        if before.size >= wanted:
+            moved = np.abs(values[-wanted:] - before[-wanted:]).max()
+            if moved <= change * abs(values[-1]) and change > 0:
+                break
+        if length <= n * EPS * np.abs(values).max():
+            break  # the space is invariant: the values are eigenvalues
+        beside.append(length)
+        v = w / length
+    return values

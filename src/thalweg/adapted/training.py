@@ -1,0 +1,234 @@
+"""`fit`: train any differentiable model along a curve that is known before the run (theorems T1 to T8).
+
+The pieces have their own files: the orbit a loss asks for (`losses`), the Jacobian in factors (`factors`, from `mlp` or
+`jax_model`), the direction (`solve`, `spectral`), and four ways to follow the orbit: `fast` (Algorithm A), `certified`
+(Algorithm B), `ode`, and `underparametrised` (Algorithm C). This file chooses among them and gathers the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from thalweg.adapted.certified import LINE_TOLERANCE, run_certified
+from thalweg.adapted.fast import Settings, forcing, run_fast
+from thalweg.adapted.fibre import Fibre, WeightDecay
+from thalweg.adapted.loss_base import Loss
+from thalweg.adapted.losses import ConvexLoss
+from thalweg.adapted.minibatch import Batches, run_minibatch
+from thalweg.adapted.mlp import Mlp, MlpModel
+from thalweg.adapted.model import Model
+from thalweg.adapted.ode import run_ode
+from thalweg.adapted.node import Node
+from thalweg.adapted.recorder import Recorder, Task, Validation
+from thalweg.adapted.result import AdaptedFit, gathered
+from thalweg.adapted.routes import Route, choose_route
+from thalweg.adapted.preparation import Prepared, prepare
+from thalweg.adapted.underparametrised import run_underparametrised
+from thalweg.numerics.options import require, whole_number
+from thalweg.records import InputError, Outcome
+
+MODES = ("fast", "certified", "ode")
+PRECISIONS = ("float64", "mixed")
+
+SCARCE_DAMPING = 1e-3
+"""Damping with which the mean-Gram route starts where parameters are scarce (A-REC); steps lower it."""
+
+
+def fit(
+    apply_fn: Callable[[Any, Any], Any],
+    params: Any,
+    data: tuple[Any, Any],
+    *,
+    loss: str | ConvexLoss = "l2",
+    mode: str = "fast",
+    tol: float = 1e-12,
+    damping: float = 0.0,
+    fibre: float | Fibre | None = None,
+    validation: tuple[Any, Any] | None = None,
+    route: str = "auto",
+    precision: str = "float64",
+    weights: Any = None,
+    callback: Callable[[Node, Any], object] | None = None,
+    power: float = 1.0,
+    huber_delta: float | None = None,
+    patience: float = 1.0,
+    until: float = np.inf,
+    max_steps: int = 500,
+    line_tolerance: float = LINE_TOLERANCE,
+    batches: Batches | None = None,
+    merge: bool = True,
+    watch_spectrum: bool = False,
+    rate: float | None = None,
+    seed: int = 0,
+) -> AdaptedFit:
+    """Train a model along the curve `C(tau)` that its loss and its first outputs determine.
+
+    Parameters
+    ----------
+    apply_fn
+        `apply_fn(params, X) -> (N, Q)`, each row a function of its own sample: any function that JAX can trace, or an
+        `Mlp`, which needs no compilation.
+    params
+        A pytree of floating-point arrays (other leaves are held fixed), or an equinox module.
+    data
+        `(X, Y)`: inputs, first axis samples, and targets `(N, Q)` or `(N,)`; classes for "ce".
+    loss
+        "l2", "ce", "poisson", "huber" (with `huber_delta`), or a `ConvexLoss`.
+    mode
+        "fast" (Algorithm A), "certified" (Algorithm B: at every node within `2 eps + eps^2` of the curve, verified by a
+        plain forward pass), or "ode" (a faithful orbit of the parameters).
+    tol
+        Cost to reach, in the loss's own units; for "l2" the cost is `|r|^2 / (2N)`.
+    damping
+        `lambda` in units of the mean eigenvalue of the Gram matrix: filters noise, and is needed where there are fewer
+        parameters than outputs.
+    fibre
+        Motion that leaves the outputs alone: a rate of weight decay, or a `Fibre`.
+    validation
+        `(X, Y)` held out: the run stops after `patience` on the clock without a better value, and the best parameters
+        are returned.
+    route
+        "auto" (said in `route` of the result), "exact", "gram_mean", "normal", or "minibatch" (uncertified).
+    precision
+        "float64", or "mixed": Gram matrix and factor in single, products and residuals in double precision.
+    weights
+        Positive weights of the samples `(N,)`; zero weights drop theirs.
+    callback
+        Called as `callback(node, theta)` at every node; stops the run where it returns True.
+    power
+        Exponent `a` of the filter `mu^-a`: 1 is the adapted flow, 0 gradient flow.
+    huber_delta
+        Of the loss "huber": the distance from which on a sample counts as an outlier.
+    patience
+        Of the validation, on the clock `tau`.
+    until
+        Last value of the clock.
+    max_steps
+        Most accepted steps.
+    line_tolerance
+        `eps_line` of the certified mode.
+    batches
+        Size, step and momentum of the minibatch route.
+    merge
+        Whether equal inputs become one sample with their mean target and summed weight.
+    watch_spectrum
+        Whether `sigma_min` is recorded along the orbit.
+    rate
+        Price of an hour of this machine, for the forecast.
+    seed
+        For what is random: batches, moves along the fibre.
+
+    Returns
+    -------
+    AdaptedFit
+        Parameters, cost, trajectory with the predicted curve, outcome, forecast; `certificate()` proves what it says.
+
+    Raises
+    ------
+    InputError
+        If an argument is out of range, the data do not fit each other, there are fewer parameters than outputs without
+        damping, or memory is short.
+    """
+    _check(mode, precision, tol, damping, patience, max_steps)
+    outputs = output_count(apply_fn, params, data[0])
+    prepared = prepare(data, loss, outputs, weights, merge=merge, huber_delta=huber_delta)
+    task = make_task(apply_fn, params, prepared.X, prepared.loss)
+    prepared.loss.require_start(task.outputs(task.model.theta))
+    chosen = _route(task.model, route, damping, precision, mode)
+    recorder = Recorder(
+        task, tol, max_steps, chosen, until, _validation(prepared, validation, patience), callback, rate,
+        _inexact(chosen, task.model),
+    )  # fmt: skip
+    settings = Settings(chosen.name, precision, damping, power, _fibre(fibre), watch_spectrum, seed)
+    theta, outcome = _run(task, settings, recorder, mode, line_tolerance, batches)
+    options: Mapping[str, Any] = {
+        "loss": prepared.loss.name, "mode": mode, "tol": tol, "damping": damping, "route": chosen.name,
+        "precision": precision, "power": power, "line_tolerance": line_tolerance, "seed": seed,
+    }  # fmt: skip
+    return gathered(task, recorder, theta, outcome, options, (*prepared.notes, chosen.statement), _band(options, task))
+
+
+def _run(
+    task: Task, settings: Settings, recorder: Recorder, mode: str, line_tolerance: float, batches: Batches | None
+) -> tuple[Any, Outcome]:
+    """Start the algorithm that fits; a target that no function of the inputs reaches is refused at once."""
+    if 0 < recorder.tol <= task.loss.floor:
+        x = task.outputs(task.model.theta)
+        recorder.add(Node(0.0, task.loss.cost(x)), task.model.theta, x, task.loss.residual(x))
+        return task.model.theta, Outcome.BELOW_FLOOR
+    try:
+        if settings.route == "minibatch":
+            return run_minibatch(task, settings, recorder, batches or Batches())
+        if settings.route == "normal":
+            return run_underparametrised(task, settings.damping, recorder)
+        if mode == "certified":
+            return run_certified(task, settings, recorder, line_tolerance)
+        if mode == "ode":
+            return run_ode(task, settings, recorder)
+        return run_fast(task, settings, recorder)
+    except KeyboardInterrupt:
+        return recorder.last_theta, Outcome.INTERRUPTED
+
+
+def _check(mode: str, precision: str, tol: float, damping: float, patience: float, max_steps: int) -> None:
+    require(mode in MODES, "mode", mode, ", ".join(MODES))
+    require(precision in PRECISIONS, "precision", precision, ", ".join(PRECISIONS))
+    require(np.isfinite(tol) and tol >= 0, "tol", tol, ">= 0")
+    require(np.isfinite(damping) and damping >= 0, "damping", damping, ">= 0")
+    require(patience > 0, "patience", patience, "> 0")
+    whole_number(max_steps, "max_steps", 0)
+
+
+def output_count(apply_fn: Callable[[Any, Any], Any], params: Any, X: Any) -> int:
+    """Return the number `Q` of outputs of a network."""
+    if isinstance(apply_fn, Mlp):
+        return apply_fn.sizes[-1]
+    from thalweg.adapted.jax_model import output_count
+
+    return output_count(apply_fn, params, X)
+
+
+def make_task(apply_fn: Callable[[Any, Any], Any], params: Any, X: Any, loss: Loss) -> Task:
+    """Return model and loss; head and scale of the loss go inside the model, so that every Jacobian contains them."""
+    head = loss.head()
+    scale = None if bool((loss.weights == 1.0).all()) else loss.root_weights[:, 0]
+    if isinstance(apply_fn, Mlp):
+        return Task(MlpModel(apply_fn, params, np.asarray(X, dtype=np.float64), head, scale), loss, head, scale)
+    from thalweg.adapted.jax_model import JaxModel
+
+    return Task(JaxModel(apply_fn, params, X, head, scale), loss, head, scale)
+
+
+def _route(model: Model, route: str, damping: float, precision: str, mode: str) -> Route:
+    (N, Q), K = model.shape, int(model.theta.shape[0])
+    return choose_route(
+        route, N, Q, K, model.widths, damped=damping > 0, single=precision == "mixed", accurate=mode != "fast"
+    )
+
+
+def _inexact(route: Route, model: Model) -> float:
+    """Return what a solve of this route leaves of the residual: forecasts ask for it."""
+    N, Q = model.shape
+    return forcing(N * Q) if route.name == "gram_mean" and Q > 1 else 0.0
+
+
+def _band(options: Mapping[str, Any], task: Task) -> float | None:
+    """Return the relative width around the curve that every node keeps, where one is proved."""
+    if options["mode"] != "certified" or not task.loss.is_certified or options["route"] in ("normal", "minibatch"):
+        return None
+    tolerance = options["line_tolerance"]
+    return 2 * tolerance + tolerance**2
+
+
+def _fibre(fibre: float | Fibre | None) -> Fibre | None:
+    return WeightDecay(float(fibre)) if isinstance(fibre, (int, float)) else fibre
+
+
+def _validation(prepared: Prepared, held_out: tuple[Any, Any] | None, patience: float) -> Validation | None:
+    if held_out is None:
+        return None
+    X, loss = prepared.held_out(held_out)
+    return Validation(X, loss.cost, patience)
