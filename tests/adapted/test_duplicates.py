@@ -107,6 +107,16 @@ def test_closest_pair_and_near_rows_are_those_of_all_pairs(kind):
 
 
 @settings(max_examples=15)
+@given(seed=st.integers(0, 10**6), d=st.integers(1, 3), radius=st.floats(0.01, 2.0))
+def test_a_sweep_meets_all_pairs_within_its_radius(seed, d, radius):
+    X = np.random.default_rng(seed).standard_normal((30, d))
+    search, least = duplicates._Search(X), brute_force(X).min(axis=1)
+    assert search.sweep(radius)
+    within = least <= radius
+    np.testing.assert_allclose(search.distances[within], least[within], rtol=1e-12)
+
+
+@settings(max_examples=15)
 @given(seed=st.integers(0, 10**6), d=st.integers(1, 6), N=st.integers(2, 40))
 def test_closest_pair_of_any_small_set(seed, d, N):
     X = np.random.default_rng(seed).standard_normal((N, d))

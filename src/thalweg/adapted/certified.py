@@ -6,8 +6,8 @@ plain forward pass verifies. Then for the squared loss
 
     |C / C_predicted - 1| <= 2 eps_line + eps_line^2
 
-at every node, whatever the curvature was (section 4). For other losses `x - y` reads as the residual of the loss, and the
-cost itself must be that near as well.
+at every node, whatever the curvature was (section 4). For other losses `x - y` reads as the residual of the loss, and
+the cost itself must be that near as well.
 """
 
 from __future__ import annotations
@@ -16,10 +16,13 @@ from typing import Any
 
 import numpy as np
 
+from thalweg.adapted.factors import Linearisation
 from thalweg.adapted.fast import Settings
+from thalweg.adapted.fibre import vertical
 from thalweg.adapted.node import Node
+from thalweg.adapted.orthogonal import accurate_factor
 from thalweg.adapted.recorder import Recorder, Task
-from thalweg.adapted.solve import RankLossError, factor
+from thalweg.adapted.solve import RankLossError
 from thalweg.adapted.spectral import spectral_factor
 from thalweg.records import Outcome
 
@@ -59,8 +62,9 @@ def run_certified(
     last = min(recorder.until, _arrival(task, x0, recorder.tol, line_tolerance))
     while end is None:
         dtau = min(dtau, last - tau) if last > tau else dtau
-        target = task.loss.line(x0, tau + dtau)
-        reached = _corrected(task, settings, theta, x, target, line_tolerance)
+        target = np.asarray(task.loss.line(x0, tau + dtau))
+        begun = _moved_aside(task, settings, theta, x, dtau)
+        reached = _corrected(task, settings, begun, task.outputs(begun), target, line_tolerance)
         if reached is None:
             dtau *= SHRINK
             if dtau < SHORTEST_STEP:
@@ -74,6 +78,22 @@ def run_certified(
         end = recorder.add(node, theta, x, task.loss.residual(x))
         dtau = min(dtau * GROWTH.get(corrections, 0.8), LONGEST_STEP)
     return theta, end
+
+
+def _moved_aside(task: Task, settings: Settings, theta: Any, x: np.ndarray, dtau: float) -> Any:
+    """Return the parameters after the wanted motion along the fibre; corrections then bring the outputs back."""
+    if settings.fibre is None:
+        return theta
+    made = _factored(task.model.linearise(theta), settings)
+    size = float(np.linalg.norm(task.loss.residual(x)))
+    return theta + dtau * vertical(task.model, theta, made, settings.fibre, None, size)
+
+
+def _factored(lin: Linearisation, settings: Settings) -> Any:
+    try:
+        return accurate_factor(lin, settings.route, settings.precision)
+    except RankLossError:
+        return spectral_factor(lin)
 
 
 def _arrival(task: Task, x0: np.ndarray, tol: float, line_tolerance: float) -> float:
@@ -90,11 +110,7 @@ def _corrected(
     size = float(np.linalg.norm(aim))
     before = np.inf
     for count in range(1, CORRECTIONS + 1):
-        lin = task.model.linearise(theta)
-        try:
-            made = factor(lin, 0.0, settings.route, settings.precision)
-        except RankLossError:
-            made = spectral_factor(lin)
+        made = _factored(task.model.linearise(theta), settings)
         theta = theta + made.solve(task.trained(target - x), SOLVE_TOLERANCE * line_tolerance**0.25).delta
         x = task.outputs(theta)
         deviation = float(np.linalg.norm(task.loss.residual(x) - aim)) / size

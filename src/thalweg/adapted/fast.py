@@ -21,8 +21,9 @@ import numpy as np
 from thalweg.adapted.factors import Linearisation
 from thalweg.adapted.fibre import Fibre, random_vertical, vertical
 from thalweg.adapted.node import Node
+from thalweg.adapted.orthogonal import OrthogonalFactor, accurate_factor
 from thalweg.adapted.recorder import Recorder, Task
-from thalweg.adapted.solve import Direction, Factor, RankLossError, factor
+from thalweg.adapted.solve import Factor, RankLossError, factor
 from thalweg.adapted.spectral import SpectralFactor, spectral_factor
 from thalweg.records import Outcome
 
@@ -53,13 +54,17 @@ FINISH = 0.3
 
 @dataclass(frozen=True)
 class Settings:
-    """How directions are computed: route, precision, damping, filter, motion along fibres."""
+    """How directions are computed: route, precision, damping, filter, motion along fibres.
+
+    `first_damping` is automatic: it is lowered as long as steps keep their promise.
+    """
 
     route: str
     precision: str = "float64"
     damping: float = 0.0
     power: float = 1.0
     fibre: Fibre | None = None
+    first_damping: float = 0.0
     watch_spectrum: bool = False
     seed: int = 0
 
@@ -101,7 +106,7 @@ def run_fast(task: Task, settings: Settings, recorder: Recorder) -> tuple[Any, O
     """
     theta = task.model.theta
     x = task.outputs(theta)
-    state = _State(theta, x, task.loss.residual(x))
+    state = _State(theta, x, task.loss.residual(x), automatic=settings.first_damping)
     end = recorder.add(Node(0.0, task.loss.cost(x)), theta, x, state.residual)
     while end is None:
         end = _advance(task, settings, recorder, state)
@@ -130,9 +135,11 @@ def _advance(task: Task, settings: Settings, recorder: Recorder, state: _State) 
     return _accepted(task, settings, recorder, state, step, made)
 
 
-def _factored(lin: Linearisation, settings: Settings, state: _State) -> Factor | SpectralFactor:
+def _factored(lin: Linearisation, settings: Settings, state: _State) -> Factor | OrthogonalFactor | SpectralFactor:
     if settings.power != 1.0:
         return spectral_factor(lin, settings.damping + state.automatic, settings.power)
+    if settings.damping + state.automatic == 0.0:
+        return accurate_factor(lin, settings.route, settings.precision)
     return factor(lin, settings.damping + state.automatic, settings.route, settings.precision)
 
 
@@ -143,7 +150,9 @@ def _accepted(
     state.moved = step.theta - state.theta
     state.theta, state.x, state.residual = step.theta, step.x, step.residual
     state.h = min(1.0, 2 * step.h) if step.grows else step.h
-    used, state.automatic = state.automatic, state.automatic / 10 if state.automatic > FIRST_DAMPING else 0.0
+    used = state.automatic
+    if step.grows or step.h < 1:
+        state.automatic = used / 10 if used > FIRST_DAMPING else 0.0
     shrinkage = max(step.shrinkage, np.finfo(float).tiny)
     node = Node(
         tau=before.tau - float(np.log(shrinkage)),

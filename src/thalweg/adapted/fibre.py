@@ -85,9 +85,13 @@ def vertical(model: Model, theta: Any, made: Any, fibre: Fibre | None, moved: An
     array (K,) or None
         To be added to a step of length `h`, times `h`.
     """
-    if fibre is None:
-        return None
-    return _capped(model, theta, _projected(made, fibre(theta, moved)), size)
+    w = vertical_of(made, theta, fibre, moved)
+    return None if w is None else _capped(model, theta, w, size)
+
+
+def vertical_of(made: Any, theta: Any, fibre: Fibre | None, moved: Any) -> Any:
+    """Return the part of the wanted motion that is along the fibre, without a cap, or None without one."""
+    return None if fibre is None else _projected(made, fibre(theta, moved))
 
 
 def random_vertical(model: Model, theta: Any, made: Any, size: float, seed: int, number: int) -> Any:

@@ -23,6 +23,9 @@ TIMED_STEPS = 3
 MOST_STEPS = 10_000
 """A forecast beyond this says "not within reach"."""
 
+CLOCK_GROWTHS = (1.5, 1.15, 1.0)
+"""Factors between steps of the clock in a certified run: what they may become, usually become, and are at worst."""
+
 STEADY = 0.97
 """A factor by which the residual shrinks above this is no progress to extrapolate."""
 
@@ -49,13 +52,13 @@ class Forecast:
         return low, expected, high
 
     def __str__(self) -> str:
-        low, expected, high = self.seconds
-        return f"{expected:.3g} s ({low:.3g} to {high:.3g} s), {self.steps[1]} steps ({self.steps[0]} to {self.steps[2]})"
+        (low, expected, high), (few, steps, many) = self.seconds, self.steps
+        return f"{expected:.3g} s ({low:.3g} to {high:.3g} s), {steps} steps ({few} to {many})"
 
 
 def forecast_from(
-    nodes: Sequence[Node], seconds: Sequence[float], tol: float, floor: float, operations: float, inexact: float,
-    rate: float | None = None,
+    nodes: Sequence[Node], seconds: Sequence[float], tol: float, floor: float, operations: float,
+    inexact: float | None, rate: float | None = None,
 ) -> Forecast | None:  # fmt: skip
     """Return the forecast of a run from its nodes so far, or None before the first step.
 
@@ -72,7 +75,7 @@ def forecast_from(
     operations
         Of one step.
     inexact
-        Relative residual that a solve leaves; zero for exact ones.
+        Relative residual that a solve leaves; zero for exact ones, None for runs whose steps are steps of the clock.
     rate
         Price of an hour of this machine.
 
@@ -86,11 +89,25 @@ def forecast_from(
         return None
     last = nodes[-1]
     left = math.log(max(last.cost - floor, 1e-300) / max(tol - floor, 1e-300)) / 2 if tol > floor else math.inf
-    shrinkage = math.exp(-(last.tau - nodes[-2].tau))
-    counts = tuple(made + _steps(left, shrinkage, last.step, inexact, law) for law in ("squares", "usual", "repeats"))
+    if inexact is None:
+        counts = tuple(made + _clock_steps(left, last.step, growth) for growth in CLOCK_GROWTHS)
+    else:
+        shrinkage = math.exp(-(last.tau - nodes[-2].tau))
+        laws = ("squares", "usual", "repeats")
+        counts = tuple(made + _steps(left, shrinkage, last.step, inexact, law) for law in laws)
     each = float(np.median(np.diff(seconds)))
     low, expected, high = (seconds[-1] + (count - made) * each for count in counts)
     return Forecast(made, counts, (low, expected, high), tuple(c * operations for c in counts), rate)  # type: ignore[arg-type]
+
+
+def _clock_steps(left: float, step: float, growth: float) -> int:
+    """Count steps of the clock that change by a factor each until `left` is gone."""
+    for count in range(1, MOST_STEPS):
+        step *= growth
+        left -= step
+        if left <= 0:
+            return count
+    return MOST_STEPS
 
 
 def _steps(left: float, shrinkage: float, h: float, inexact: float, law: str) -> int:

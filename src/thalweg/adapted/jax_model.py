@@ -18,7 +18,7 @@ from jaxtyping import Float
 from thalweg.adapted.factors import Linearisation
 from thalweg.adapted.jaxpr import narrowed, random_steps, reductions_over
 from thalweg.adapted.layers import LayerReport
-from thalweg.adapted.network import Network, network_of
+from thalweg.adapted.network import Network, network_of, trace_one
 from thalweg.adapted.parameters import Structure, read_parameters
 from thalweg.numerics.validation import list_some, real_array
 from thalweg.records.errors import InputError
@@ -96,6 +96,13 @@ class JaxModel:
             self.notes: tuple[Statement, ...] = _notes(widened, self._network)
         self.shape: tuple[int, int] = (len(inputs), self._head.shape[1])
 
+    @property
+    def widths(self) -> int:
+        """Numbers that the factors of a sample hold for one output: inputs and outputs of layers, and other leaves."""
+        reading, sizes = self._network.reading, self._structure.shapes
+        layers = sum(layer.units.size + layer.positions * layer.slot.rows for layer in reading.layers)
+        return layers + sum(int(np.prod(sizes[leaf], dtype=np.int64)) for leaf in reading.rest)
+
     def outputs(self, theta: Float[Any, " K"]) -> Float[Any, "N Q"]:
         """Return `x (N, Q)`: one forward pass."""
         with x64():
@@ -152,6 +159,13 @@ class JaxModel:
         return np.asarray(array) if self._host else array
 
 
+def output_count(apply_fn: Callable[..., Any], params: Any, X: Any) -> int:
+    """Return the number of raw outputs a sample, from the types alone."""
+    structure, _, _ = read_parameters(params)
+    with x64():
+        return _raw_shape(apply_fn, structure, jnp.asarray(_inputs(X)))
+
+
 def _inputs(X: Any) -> np.ndarray:
     """Return inputs that are finite, in float64 unless they are whole numbers."""
     array = np.asarray(X)
@@ -186,14 +200,14 @@ def _short(error: Exception) -> str:
 def _network(apply_fn: Callable[..., Any], structure: Structure, X: Any, raw: int) -> Network:
     """Return the function traced for one sample."""
     try:
-        network = network_of(apply_fn, structure, jax.ShapeDtypeStruct(X.shape[1:], X.dtype))
+        program = trace_one(apply_fn, structure, jax.ShapeDtypeStruct(X.shape[1:], X.dtype))
     except Exception as error:
         message = f"{type(error).__name__}: {_short(error)}"
         raise InputError("adapted_single_sample", found=message) from error
-    found = network.program.traced.out_avals[0].shape
+    found = program.traced.out_avals[0].shape
     if found != (raw,):
         raise InputError("adapted_single_sample", found=str(list(found)))
-    return network
+    return network_of(apply_fn, structure, program)
 
 
 def _check_samples(network: Network, theta: Any, X: Any, head: Any, scale: Any) -> None:

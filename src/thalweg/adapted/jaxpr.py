@@ -218,7 +218,7 @@ def followed(program: Program, step: Step, view: View, place: int) -> View | Non
     if name == "squeeze" or (name == "reshape" and params["dimensions"] is None):
         return view.reshaped(step.output_shape)
     if name == "broadcast_in_dim" and len(step.inputs) == 1:
-        return view.broadcast(params["shape"], params["broadcast_dimensions"])
+        return view.broadcast(params["shape"], tuple(map(int, params["broadcast_dimensions"])))
     if name == "convert_element_type" and jax.numpy.issubdtype(params["new_dtype"], jax.numpy.floating):
         return view
     if name == "copy":

@@ -18,8 +18,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from thalweg.adapted.factors import Slot
 from thalweg.adapted.jaxpr import Program, Step, followed
+from thalweg.adapted.slot import Slot
 from thalweg.adapted.views import View, view_of
 from thalweg.records.statement import Statement
 
@@ -307,8 +307,11 @@ def _is_bias(
     layer: Layer, view: View, leaf: int, added: View, shapes: Sequence[tuple[int, ...]], reading: Reading
 ) -> bool:
     """Tell whether a leaf is added unit by unit to all positions of a layer, and to no other yet."""
-    if layer.bias is not None or layer.kind == "embedding" or added.factor != 1.0 or added.shape != view.shape:
+    if layer.bias is not None or layer.kind == "embedding" or added.factor != 1.0:
         return False
+    if len(added.shape) != len(view.shape):
+        return False
+    added = added.broadcast(view.shape, tuple(range(len(view.shape))))  # a sum repeats axes of size one by itself
     units = layer.units.ravel()[view.indices()]
     count = math.prod(shapes[leaf])
     unclaimed = reading.found[leaf][0] == "elementwise"

@@ -104,6 +104,11 @@ class Loss(ABC):
         """Return roots of the curvature of a sample's loss in the projected outputs; nothing for ones.
 
         An underparametrised run projects the velocity in this metric (theorem T9), so that every step descends.
+
+        Returns
+        -------
+        array (N, R, R) or None
+            Symmetric.
         """
         return None
 

@@ -1,7 +1,7 @@
 """Block steps on minibatches (nonlinear Kaczmarz) and SPRING: monitored, never certified.
 
-For a batch `b` the step `theta <- theta - h D_b^+ r_b` shrinks the batch's own residual by `1 - h`; the full loss has no
-envelope and is only watched. SPRING adds `beta` times the previous step and aims at `-r_b - beta D_b previous`
+For a batch `b` the step `theta <- theta - h D_b^+ r_b` shrinks the batch's own residual by `1 - h`; the full loss has
+no envelope and is only watched. SPRING adds `beta` times the previous step and aims at `-r_b - beta D_b previous`
 (specification, section 5). Prefer the full batch while its Gram matrix fits into memory.
 """
 
@@ -20,6 +20,9 @@ from thalweg.adapted.spectral import spectral_factor
 from thalweg.numerics.options import require, whole_number
 from thalweg.numerics.resampling import stream
 from thalweg.records import Outcome
+
+TOLERANCE = 1e-3
+"""Relative residual of a batch's solve; it is direct, and refined only where the condition asks for it."""
 
 DIVERGED = 1e6
 """A loss this many times that of the start has left the problem."""
@@ -54,7 +57,7 @@ def run_minibatch(task: Task, settings: Settings, recorder: Recorder, batches: B
     residual = task.loss.residual(x)
     start = float(np.linalg.norm(residual))
     end = recorder.add(Node(0.0, task.loss.cost(x)), theta, x, residual)
-    before, parts = None, None
+    before = None
     while end is None:
         order = stream(settings.seed, "minibatch", len(recorder.nodes)).permutation(N)
         groups = [np.sort(order[i : i + size]) for i in range(0, N - size + 1, size)]
@@ -85,5 +88,5 @@ def _block_step(
     carried = 0.0 if before is None else batches.momentum * before
     if before is not None and batches.momentum:
         wanted = wanted - lin.push(carried)
-    delta = made.solve(wanted, 0.0).delta + carried
+    delta = made.solve(wanted, TOLERANCE).delta + carried
     return theta + delta, delta

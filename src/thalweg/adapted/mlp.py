@@ -14,7 +14,8 @@ import numpy as np
 from jaxtyping import Float
 
 from thalweg.adapted.activations import activation, lengths
-from thalweg.adapted.factors import Dense, LastDense, Layer, Linearisation, Slot, vector_slot
+from thalweg.adapted.factors import Dense, LastDense, Layer, Linearisation
+from thalweg.adapted.slot import Slot, vector_slot
 from thalweg.numerics.options import whole_number
 from thalweg.numerics.resampling import stream
 

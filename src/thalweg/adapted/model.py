@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -10,6 +10,7 @@ from jaxtyping import Float
 from thalweg.adapted.factors import Linearisation
 
 
+@runtime_checkable
 class Model(Protocol):
     """A network on its training inputs: `N` samples, `Q` outputs each, `K` parameters in one vector `theta`.
 

@@ -9,18 +9,19 @@ new rows and new weights compile nothing new unless a shape changes.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from thalweg.adapted.factors import Dense, Embedding, LastDense, LeafJacobian, Linearisation, vector_slot
+from thalweg.adapted.factors import Dense, Embedding, LastDense, LeafJacobian, Linearisation
 from thalweg.adapted.factors import Layer as Factors
 from thalweg.adapted.jaxpr import Program, trace
 from thalweg.adapted.layers import Layer, LayerReport, LeafReport, read_layers
 from thalweg.adapted.parameters import Structure
+from thalweg.adapted.slot import vector_slot
 from thalweg.records.statement import Statement
 
 KEPT = 16
@@ -138,22 +139,26 @@ def _times(array: Any, factor: float) -> Any:
 _NETWORKS: OrderedDict[Any, Network] = OrderedDict()
 
 
-def network_of(apply_fn: Callable[..., Any], structure: Structure, row: jax.ShapeDtypeStruct) -> Network:
-    """Return the network of a function, compiled before where the same function computes the same as before.
-
-    Returns
-    -------
-    Network
-        Traced anew each time, so that a change of what the function reads besides its arguments is seen.
-    """
+def trace_one(apply_fn: Callable[..., Any], structure: Structure, row: jax.ShapeDtypeStruct) -> Program:
+    """Return the program of a function on one row of this shape: leaves first, then the row; outputs `(Q,)`."""
     leaves = [jax.ShapeDtypeStruct(shape, np.float64) for shape in structure.shapes]
 
     def one(*given: Any) -> Any:
         return apply_fn(structure.assemble(given[:-1]), given[-1][None])[0].reshape(-1)
 
-    program = trace(one, *leaves, row)
+    return trace(one, *leaves, row)
+
+
+def network_of(apply_fn: Callable[..., Any], structure: Structure, program: Program) -> Network:
+    """Return the network of a program, compiled before where the same function had the same program before.
+
+    Returns
+    -------
+    Network
+        A change of what the function reads besides its arguments gives another program, hence another network.
+    """
     try:
-        key = apply_fn, structure.tree, structure.trained, structure.names, row.shape, row.dtype, program.fingerprint()
+        key = apply_fn, structure.tree, structure.trained, structure.names, program.fingerprint()
         network = _NETWORKS.pop(key, None)
     except TypeError:  # a function, a tree or a constant that cannot be compared with another
         return Network(apply_fn, structure, program)

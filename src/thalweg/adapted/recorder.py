@@ -88,7 +88,7 @@ class Recorder:
     validation: Validation | None = None
     callback: Callable[[Node, Any], object] | None = None
     rate: float | None = None
-    inexact: float = 0.0
+    inexact: float | None = 0.0
     nodes: list[Node] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
@@ -113,7 +113,7 @@ class Recorder:
         made = forecast_from(self.nodes, self.seconds, self.tol, self.task.loss.floor, self.route.operations,
                              self.inexact, self.rate)  # fmt: skip
         end = self._end(node, theta, x, residual)
-        if made is not None and end is None:
+        if made is not None and end in (None, Outcome.BUDGET_SPENT):
             self.forecasts.append(made)
         return end
 

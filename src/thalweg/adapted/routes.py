@@ -1,15 +1,15 @@
 """Which way the Gram matrix is used: operations and bytes of each route, and the choice, which is said.
 
-| route | what it solves | operations a step | bytes |
+| route | what it solves | operations a step | words |
 |---|---|---|---|
-| exact | one Cholesky factor of `G (NQ, NQ)` | Gram + `(NQ)^3/3` | `2 (NQ)^2` words and factors |
-| gram_mean | conjugate gradients, preconditioned by the mean over outputs | mean Gram + `N^3/3` + products | `2 N^2` words and factors |
-| normal | `D^T D` summed over batches of samples | `NQ K^2` + `K^3/3` | `2 K^2` words and one batch |
+| exact | one Cholesky factor of `G (NQ, NQ)` | Gram + `(NQ)^3/3` | `2 (NQ)^2`, factors |
+| gram_mean | conjugate gradients, preconditioned by the mean `G` | mean Gram + `N^3/3` + products | `2 N^2`, factors |
+| normal | `D^T D` summed over batches of samples | `NQ K^2` + `K^3/3` | `2 K^2`, one batch |
 | minibatch | one batch's Gram matrix after another, uncertified | as exact for a batch | a batch's |
 
 For one output, exact and gram_mean are the same. For several, `auto` takes the one with fewer operations; where solves
-must be accurate (certified and ode mode), or the mean Gram matrix is no good preconditioner (`K / NQ` below 1.7, A-REC),
-it takes exact as long as there are few outputs.
+must be accurate (certified and ode mode), or the mean Gram matrix is no good preconditioner (`K / NQ` below 1.7,
+A-REC), it takes exact as long as there are few outputs.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ ROUTES = ("auto", "exact", "gram_mean", "normal", "minibatch")
 
 PLENTY = 1.7
 """Parameters per output above which the mean Gram matrix preconditions well (A-REC)."""
+
+SCARCE_DAMPING = 1e-3
+"""In units of the mean eigenvalue, below that (A-REC); steps that keep their promise lower it."""
 
 SMALL_GRAM = 3000
 """Outputs up to which the exact factor is affordable whatever the preconditioner would do."""
@@ -131,6 +134,11 @@ def choose_route(
             fitting=", ".join(fitting) or "-",
         )  # fmt: skip
     return chosen
+
+
+def first_damping(route: str, N: int, Q: int, K: int) -> float:
+    """Return the damping with which conjugate gradients start: where parameters are scarce `G` is nearly singular."""
+    return SCARCE_DAMPING if route == "gram_mean" and K < PLENTY * N * Q else 0.0
 
 
 def _automatic(N: int, Q: int, K: int, made: dict[str, Route], accurate: bool) -> str:

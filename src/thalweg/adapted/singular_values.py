@@ -3,9 +3,9 @@
 | method | from | tells apart from zero | operations |
 |---|---|---|---|
 | svd | `D` itself | `sigma > sigma_max max(NQ, K) eps` | `2 min^2 max` of `NQ` and `K` |
-| gram | eigenvalues of `G = D D^T` | `sigma > sigma_max sqrt(NQ eps)` | Gram and `4/3 (NQ)^3`, half of it slow |
+| gram | all eigenvalues of `G = D D^T` | `sigma > sigma_max sqrt(NQ eps)` | Gram and `4/3 (NQ)^3`, half of it slow |
 | bounds | Cholesky factor of `G` minus that noise; Lanczos and inverse Lanczos | the same | Gram and `(NQ)^3 / 3` |
-| bounds | products with `D` alone, where `G` does not fit into memory | nothing | a gradient and a half a step |
+| products | Lanczos with `D (D^T v)`, where `G` is too large for memory | nothing | 1.5 gradients a step |
 
 What is below the second column is not called zero: the rank is then known between bounds, the smallest singular value
 from above. Bounds from without, `rank <= K` and one row block for equal inputs, close the gap where they can
@@ -18,20 +18,17 @@ block of its Cholesky factor, so nested samples cost little.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import scipy.linalg
 from jaxtyping import Float
 
-from thalweg.adapted.dense_jacobian import dense_jacobian
 from thalweg.adapted.factors import Linearisation
+from thalweg.numerics.lanczos import lanczos, start_vector
 from thalweg.numerics.options import require
-from thalweg.numerics.resampling import stream
-from thalweg.records import InputError
+from thalweg.records import InputError, record
 
-METHODS = ("auto", "svd", "gram", "bounds")
+METHODS = ("auto", "svd", "gram", "bounds", "products")
 
 SVD_OPERATIONS = 1e9
 """Up to here the Jacobian itself is decomposed at once: a fraction of a second, and all digits."""
@@ -48,23 +45,20 @@ CLEAR = 100.0
 SHARE = 0.8
 """Share of the free memory that may be asked for."""
 
-LANCZOS_STEPS, LANCZOS_CHANGE = 60, 1e-6
-"""Most steps, and the relative change of the extreme value at which they end: it converges from inside."""
-
 PRODUCT_STEPS = 30
 """Steps without a factor: each costs about a gradient and a half."""
 
 EPS = float(np.finfo(float).eps)
 
 
-@dataclass(frozen=True)
+@record
 class SingularRange:
     """What is known of the singular values of `rows` rows of `D`.
 
     Attributes
     ----------
     method
-        "svd", "gram" or "bounds".
+        "svd", "gram", "bounds" or "products".
     rows, parameters
         The shape of `D`.
     least_rank, most_rank
@@ -110,7 +104,7 @@ class SingularRange:
 
 
 def singular_ranges(
-    lin: Linearisation, cuts: Sequence[int], most_ranks: Sequence[int], method: str = "auto"
+    lin: Linearisation, cuts: Sequence[int], most_ranks: Sequence[int], method: str = "auto", goes_on: bool = True
 ) -> tuple[SingularRange, ...]:
     """Return what is known of the leading rows of a Jacobian.
 
@@ -123,8 +117,10 @@ def singular_ranges(
     most_ranks
         Upper bounds of their ranks known from elsewhere, such as from equal inputs.
     method
-        "auto" decomposes `D` where that is quick, else uses `G`, and goes on to `D` where `G` cannot tell and
-        memory allows it.
+        "auto" decomposes `D` where that is quick, else factors `G`; where `G` cannot tell, it goes on to `D` if memory
+        and time allow, else to all eigenvalues of `G`.
+    goes_on
+        Whether "auto" may.
 
     Returns
     -------
@@ -145,15 +141,15 @@ def singular_ranges(
     if method == "svd" or (method == "auto" and decomposing <= SVD_OPERATIONS and fits(16.0 * rows * K)):
         return _from_jacobian(lin, cuts, most)
     holds = fits(24.0 * rows**2)
-    if method == "gram" or (method == "auto" and rows <= LARGEST_EIGEN and holds):
+    if method in ("gram", "bounds"):
         require_memory(24.0 * rows**2)
-        found = _from_eigenvalues(lin, cuts, most)
-    else:
-        found = _from_factor(lin, cuts, most) if holds else _from_products(lin, cuts, most)
-    affordable = decomposing <= ESCALATION_OPERATIONS and fits(16.0 * rows * K)
-    if method == "auto" and affordable and any(one.is_bound for one in found):
+    ways = {"gram": _from_eigenvalues, "bounds": _from_factor, "products": _from_products}
+    found = ways[("bounds" if holds else "products") if method == "auto" else method](lin, cuts, most)
+    if method != "auto" or not goes_on or not any(one.is_bound for one in found):
+        return found
+    if decomposing <= ESCALATION_OPERATIONS and fits(16.0 * rows * K):
         return _from_jacobian(lin, cuts, most)
-    return found
+    return _from_eigenvalues(lin, cuts, most) if holds and rows <= LARGEST_EIGEN else found
 
 
 def decomposition_operations(rows: int, parameters: int) -> float:
@@ -212,7 +208,7 @@ def gram_matrix(lin: Linearisation) -> Float[np.ndarray, "rows rows"]:
 
 
 def _from_jacobian(lin: Linearisation, cuts: Sequence[int], most: Sequence[int]) -> tuple[SingularRange, ...]:
-    jacobian = dense_jacobian(lin)
+    jacobian = np.asarray(lin.jacobian())
     found = []
     for cut, most_rank in zip(cuts, most, strict=True):
         # transposed, it is in the order that LAPACK reads: the last and largest is decomposed in place
@@ -230,7 +226,7 @@ def _from_eigenvalues(lin: Linearisation, cuts: Sequence[int], most: Sequence[in
     gram = gram_matrix(lin)
     found = []
     for cut, most_rank in zip(cuts, most, strict=True):
-        values = scipy.linalg.eigvalsh(gram[:cut, :cut], check_finite=False)
+        values = np.linalg.eigvalsh(gram[:cut, :cut])
         noise = noise_of(max(float(values[-1]), 0.0), cut)
         known = min(int((values > noise).sum()), most_rank)
         nonzero = float(np.sqrt(values[cut - known])) if known else float("nan")
@@ -252,7 +248,6 @@ def _from_factor(lin: Linearisation, cuts: Sequence[int], most: Sequence[int]) -
         if lower is not None:
             factored = cut
             break
-    del gram
     found, known = [], int(largest[0] > 0)
     for cut, most_rank, top in zip(cuts, most, largest, strict=True):
         known = min(max(known, cut if cut <= factored else 0), most_rank)  # the rank of more rows is no less
@@ -270,21 +265,48 @@ def _from_factor(lin: Linearisation, cuts: Sequence[int], most: Sequence[int]) -
 
 def _factored(gram: np.ndarray, shift: float) -> np.ndarray | None:
     """Return the lower factor of `gram - shift`; None if it is not positive definite."""
-    shifted = gram.copy(order="F")
+    shifted = gram.copy(order="C")
     shifted.flat[:: gram.shape[0] + 1] -= shift
-    lower, failed = scipy.linalg.lapack.dpotrf(shifted, lower=1, clean=0, overwrite_a=1)
+    lower, failed = scipy.linalg.lapack.dpotrf(shifted.T, lower=1, clean=0, overwrite_a=1)
     return None if failed else lower
 
 
 def _largest_of_inverse(lower: np.ndarray) -> float:
     """Return the largest eigenvalue of the inverse, from below."""
-    lower = np.asfortranarray(lower)
+    return float(lanczos(_inverse_of(np.asfortranarray(lower)), start_vector(lower.shape[0]))[-1])
 
+
+def _inverse_of(lower: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     def solve(v: np.ndarray) -> np.ndarray:
-        half = scipy.linalg.solve_triangular(lower, v, lower=True, check_finite=False)
-        return scipy.linalg.solve_triangular(lower, half, lower=True, trans="T", check_finite=False)
+        return scipy.linalg.cho_solve((lower, True), v, check_finite=False)
 
-    return float(lanczos(solve, start_vector(lower.shape[0]))[-1])
+    return solve
+
+
+def inverse_values(lin: Linearisation, wanted: int, steps: int, change: float) -> Float[np.ndarray, " k"]:
+    """Return the smallest eigenvalues of the Gram matrix by inverse Lanczos on a Cholesky factor.
+
+    Parameters
+    ----------
+    lin
+        The network at a point.
+    wanted
+        How many.
+    steps, change
+        When Lanczos ends.
+
+    Returns
+    -------
+    array (k,)
+        Ascending, not negative, from above; several that are equal may count once.
+    """
+    matrix = gram_matrix(lin)
+    start = start_vector(matrix.shape[0])
+    shift = 2.0 * noise_of(float(lanczos(lambda v: matrix @ v, start)[-1]), matrix.shape[0])
+    while (lower := _factored(matrix, -shift)) is None:
+        shift *= 2.0
+    values = lanczos(_inverse_of(lower), start, steps, change, wanted)[-wanted:]
+    return np.maximum(1.0 / values[::-1] - shift, 0.0)
 
 
 def _from_products(lin: Linearisation, cuts: Sequence[int], most: Sequence[int]) -> tuple[SingularRange, ...]:
@@ -296,7 +318,7 @@ def _from_products(lin: Linearisation, cuts: Sequence[int], most: Sequence[int])
         last = 0.0 if most_rank < cut else float(np.sqrt(max(values[0], 0.0)))
         is_bound = known < most_rank or known == cut
         nothing = float("nan")
-        found.append(_range("bounds", lin, cut, (known, most_rank), (float(values[-1]), last, nothing), is_bound))
+        found.append(_range("products", lin, cut, (known, most_rank), (float(values[-1]), last, nothing), is_bound))
     return tuple(found)
 
 
@@ -321,59 +343,3 @@ def product_with(lin: Linearisation, rows: int | None = None) -> Callable[[np.nd
         return np.asarray(lin.push(lin.pull(w.reshape(N, Q)))).reshape(-1)[:rows]
 
     return apply
-
-
-def start_vector(size: int) -> Float[np.ndarray, " size"]:
-    """Return the vector with which Lanczos starts: fixed, and orthogonal to nothing of interest."""
-    return stream(0, "lanczos", 0).standard_normal(size)
-
-
-def lanczos(
-    apply: Callable[[Any], Any],
-    start: Float[np.ndarray, " n"],
-    steps: int = LANCZOS_STEPS,
-    change: float = LANCZOS_CHANGE,
-    wanted: int = 1,
-) -> Float[np.ndarray, " k"]:
-    """Return Ritz values of a symmetric map, ascending: they lie between its extreme eigenvalues.
-
-    Parameters
-    ----------
-    apply
-        The map.
-    start
-        Any vector.
-    steps
-        Most products.
-    change
-        Ends when the `wanted` largest values change by less than this share of the largest.
-    wanted
-        How many values count.
-
-    Returns
-    -------
-    array (k,)
-        One for each step that was made; every step is made orthogonal to all before it.
-    """
-    n = start.size
-    basis = np.zeros((min(steps, n), n))
-    diagonal, beside = [], []
-    v = start / np.linalg.norm(start)
-    values = before = np.empty(0)
-    for k in range(len(basis)):
-        basis[k] = v
-        w = apply(v)
-        diagonal.append(float(v @ w))
-        for _ in range(2):
-            w = w - basis[: k + 1].T @ (basis[: k + 1] @ w)
-        length = float(np.linalg.norm(w))
-        values, before = scipy.linalg.eigvalsh_tridiagonal(diagonal, beside), values
-        if before.size >= wanted:
-            moved = np.abs(values[-wanted:] - before[-wanted:]).max()
-            if moved <= change * abs(values[-1]) and change > 0:
-                break
-        if length <= n * EPS * np.abs(values).max():
-            break  # the space is invariant: the values are eigenvalues
-        beside.append(length)
-        v = w / length
-    return values

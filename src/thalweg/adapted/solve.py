@@ -36,6 +36,9 @@ MOST_ITERATIONS = 400
 INVERSE_STEPS = 20
 """Steps of inverse iteration: an upper estimate within a few percent (specification, section 3)."""
 
+REFINED, MOST_REFINEMENTS = 1e-11, 6
+"""Relative residual that a refined solve must reach where more is asked for, and how often it may try."""
+
 REFINE_ABOVE = 1e10
 """Estimated condition number above which a direct solve is refined once."""
 
@@ -70,14 +73,36 @@ class Factor:
         return _cho_solve(self.cholesky, right).reshape(u.shape)
 
     def solve(self, u: Float[Any, "N Q"], tolerance: float) -> Direction:
-        """Return the step for the wanted displacement `u`, to a relative residual of `tolerance` where it iterates."""
+        """Return the step for the wanted displacement `u`, to a relative residual of `tolerance` where it iterates.
+
+        A direct solve is refined once where the condition asks for it, and again and again where the tolerance does.
+
+        Returns
+        -------
+        Direction
+            With what it reaches.
+
+        Raises
+        ------
+        RankLossError
+            If refinement does not converge: the Gram matrix has too few digits.
+        """
         if not self.exact:
             return _conjugate_gradients(self, u, tolerance)
         w = self.apply(u)
         delta = self.lin.pull(w)
-        if self.condition > REFINE_ABOVE:
-            w = w + self.apply(u - self.lin.push(delta) - self.shift * w)
+        if self.condition <= REFINE_ABOVE and tolerance > REFINED:
+            return Direction(delta, u - self.shift * w)
+        size = last = _norm(u)
+        for _ in range(MOST_REFINEMENTS if tolerance <= REFINED else 1):
+            residual = u - self.lin.push(delta) - self.shift * w
+            before, last = last, _norm(residual)
+            if last <= tolerance * size or last > 0.5 * before:
+                break
+            w = w + self.apply(residual)
             delta = self.lin.pull(w)
+        if tolerance <= REFINED and last > REFINED * size:
+            raise RankLossError
         return Direction(delta, u - self.shift * w)
 
     def smallest_singular_value(self) -> float:

@@ -20,21 +20,18 @@ from thalweg.adapted.losses import ConvexLoss
 from thalweg.adapted.minibatch import Batches, run_minibatch
 from thalweg.adapted.mlp import Mlp, MlpModel
 from thalweg.adapted.model import Model
-from thalweg.adapted.ode import run_ode
 from thalweg.adapted.node import Node
+from thalweg.adapted.ode import run_ode
+from thalweg.adapted.preparation import Prepared, prepare
 from thalweg.adapted.recorder import Recorder, Task, Validation
 from thalweg.adapted.result import AdaptedFit, gathered
-from thalweg.adapted.routes import Route, choose_route
-from thalweg.adapted.preparation import Prepared, prepare
+from thalweg.adapted.routes import Route, choose_route, first_damping
 from thalweg.adapted.underparametrised import run_underparametrised
 from thalweg.numerics.options import require, whole_number
 from thalweg.records import InputError, Outcome
 
 MODES = ("fast", "certified", "ode")
 PRECISIONS = ("float64", "mixed")
-
-SCARCE_DAMPING = 1e-3
-"""Damping with which the mean-Gram route starts where parameters are scarce (A-REC); steps lower it."""
 
 
 def fit(
@@ -138,11 +135,13 @@ def fit(
     task = make_task(apply_fn, params, prepared.X, prepared.loss)
     prepared.loss.require_start(task.outputs(task.model.theta))
     chosen = _route(task.model, route, damping, precision, mode)
+    _refuse_unused(chosen.name, mode, precision, damping, power, fibre, batches, prepared.loss)
     recorder = Recorder(
         task, tol, max_steps, chosen, until, _validation(prepared, validation, patience), callback, rate,
-        _inexact(chosen, task.model),
+        _inexact(chosen, task.model, mode),
     )  # fmt: skip
-    settings = Settings(chosen.name, precision, damping, power, _fibre(fibre), watch_spectrum, seed)
+    first = first_damping(chosen.name, *task.model.shape, task.model.theta.size) if damping == 0 else 0.0
+    settings = Settings(chosen.name, precision, damping, power, _fibre(fibre), first, watch_spectrum, seed)
     theta, outcome = _run(task, settings, recorder, mode, line_tolerance, batches)
     options: Mapping[str, Any] = {
         "loss": prepared.loss.name, "mode": mode, "tol": tol, "damping": damping, "route": chosen.name,
@@ -155,7 +154,7 @@ def _run(
     task: Task, settings: Settings, recorder: Recorder, mode: str, line_tolerance: float, batches: Batches | None
 ) -> tuple[Any, Outcome]:
     """Start the algorithm that fits; a target that no function of the inputs reaches is refused at once."""
-    if 0 < recorder.tol <= task.loss.floor:
+    if recorder.tol < task.loss.floor or recorder.tol == task.loss.floor != 0.0:
         x = task.outputs(task.model.theta)
         recorder.add(Node(0.0, task.loss.cost(x)), task.model.theta, x, task.loss.residual(x))
         return task.model.theta, Outcome.BELOW_FLOOR
@@ -176,10 +175,39 @@ def _run(
 def _check(mode: str, precision: str, tol: float, damping: float, patience: float, max_steps: int) -> None:
     require(mode in MODES, "mode", mode, ", ".join(MODES))
     require(precision in PRECISIONS, "precision", precision, ", ".join(PRECISIONS))
-    require(np.isfinite(tol) and tol >= 0, "tol", tol, ">= 0")
+    require(np.isfinite(tol), "tol", tol, "a number")
     require(np.isfinite(damping) and damping >= 0, "damping", damping, ">= 0")
     require(patience > 0, "patience", patience, "> 0")
     whole_number(max_steps, "max_steps", 0)
+
+
+def _refuse_unused(
+    route: str, mode: str, precision: str, damping: float, power: float, fibre: Any, batches: Any, loss: Loss
+) -> None:
+    """Refuse options that the algorithm would ignore.
+
+    Raises
+    ------
+    InputError
+        Naming the option and what makes it idle.
+    """
+    by_route, by_mode = f'route="{route}"', f'mode="{mode}"'
+    blocks = route in ("normal", "minibatch")
+    idle = (
+        (blocks and mode != "fast", by_mode, by_route),
+        (blocks and fibre is not None, "fibre", by_route),
+        (blocks and power != 1.0, "power", by_route),
+        (blocks and precision != "float64", f'precision="{precision}"', by_route),
+        (batches is not None and route != "minibatch", "batches", by_route),
+        (mode == "certified" and damping > 0, "damping", by_mode),
+        (mode == "certified" and power != 1.0, "power", by_mode),
+        (power != 1.0 and precision != "float64", f'precision="{precision}"', "power"),
+    )
+    for refused, name, other in idle:
+        if refused:
+            raise InputError("adapted_unused", name=name, other=other)
+    if mode == "certified" and not loss.is_certified:
+        raise InputError("adapted_no_law", loss=loss.name)
 
 
 def output_count(apply_fn: Callable[[Any, Any], Any], params: Any, X: Any) -> int:
@@ -209,9 +237,11 @@ def _route(model: Model, route: str, damping: float, precision: str, mode: str) 
     )
 
 
-def _inexact(route: Route, model: Model) -> float:
-    """Return what a solve of this route leaves of the residual: forecasts ask for it."""
+def _inexact(route: Route, model: Model, mode: str) -> float | None:
+    """Return what a solve of this route leaves of the residual; None where steps are steps of the clock."""
     N, Q = model.shape
+    if mode != "fast":
+        return None
     return forcing(N * Q) if route.name == "gram_mean" and Q > 1 else 0.0
 
 

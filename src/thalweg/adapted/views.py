@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from thalweg.adapted.factors import Slot
+from thalweg.adapted.slot import Slot
 
 Run = tuple[int, int]
 """Size and stride."""
