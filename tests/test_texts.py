@@ -98,7 +98,7 @@ def test_every_code_is_used_and_every_used_code_exists():
         ):
             found = literal in codes or any(c.startswith(f"{literal}.") for c in codes) or literal in {
                 c.removeprefix(p) for p in ("check.", "figure.", "table.") for c in codes if c.startswith(p)
-            } or any(c.startswith(f"check.{literal}.") for c in codes)  # fmt: skip
+            } or any(c.startswith(f"{kind}.{literal}.") for kind in ("check", "figure") for c in codes)  # fmt: skip
             assert found, literal
     for code in codes:
         parts = code.split(".")

@@ -308,6 +308,13 @@ def test_report_speaks_and_is_kept():
     assert same(from_document(to_document(report)), report)
 
 
+@pytest.mark.parametrize("method", ["svd", "gram"])
+def test_derivatives_that_are_not_finite_are_refused(method):
+    with pytest.raises(InputError) as refused:
+        rank_check(lambda p, X: jnp.sqrt(jnp.abs(X @ p)), np.zeros((2, 1)), np.ones((3, 2)), method=method)
+    assert refused.value.code == "adapted_jacobian_not_finite"
+
+
 def test_codes_are_not_compared_as_distances():
     table = np.random.default_rng(0).standard_normal((5000, 4))
     report = rank_check(lambda p, X: p[X[:, 0]], table, np.array([[4998], [4999], [7]]))

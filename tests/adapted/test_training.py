@@ -243,7 +243,6 @@ class TestModes:
             made = fit(net, params, (X, Y), route="minibatch", batches=Batches(16, 0.5, momentum), max_steps=8)
             assert made.trajectory.predicted is None
             assert made.trajectory.loss[-1] < 0.05 * made.trajectory.loss[0]
-            assert made.certificate().verdict is not Verdict.HOLDS or "guaranteed" not in made.trajectory.channels
 
     def test_fewer_parameters_than_outputs_need_damping_and_rest_at_a_local_equilibrium(self):
         net, params, X, Y = problem(N=40, hidden=(4,), seed=12)
@@ -351,6 +350,6 @@ class TestBadInput:
 
     def test_too_little_memory_is_said_before_allocating(self, monkeypatch):
         net, params, X, Y = problem()
-        monkeypatch.setattr("thalweg.adapted.routes._free_memory", lambda: 1000.0)
+        monkeypatch.setattr("thalweg.adapted.routes.free_memory", lambda: 1000.0)
         with pytest.raises(InputError, match="GB"):
             fit(net, params, (X, Y))

@@ -21,9 +21,10 @@ from thalweg.adapted.fast import Settings
 from thalweg.adapted.fibre import vertical
 from thalweg.adapted.node import Node
 from thalweg.adapted.orthogonal import accurate_factor
-from thalweg.adapted.recorder import Recorder, Task
+from thalweg.adapted.recorder import Recorder
 from thalweg.adapted.solve import RankLossError
 from thalweg.adapted.spectral import spectral_factor
+from thalweg.adapted.task import Task
 from thalweg.records import Outcome
 
 LINE_TOLERANCE = 1e-4

@@ -23,14 +23,14 @@ from jaxtyping import Float
 
 from thalweg.adapted.losses import ConvexLoss
 from thalweg.adapted.model import Model
+from thalweg.adapted.networks import output_count
 from thalweg.adapted.preparation import prepare
-from thalweg.adapted.rank import network_on
-from thalweg.adapted.recorder import Task
-from thalweg.adapted.singular_values import numerical_rank, require_memory, singular_ranges
+from thalweg.adapted.singular_values import finite_jacobian, numerical_rank, singular_ranges
+from thalweg.adapted.task import Task, make_task
 from thalweg.adapted.underparametrised import BATCH_BYTES, STATIONARY
 from thalweg.numerics.options import whole_number
 from thalweg.numerics.resampling import stream
-from thalweg.records import Statement
+from thalweg.records import Cell, Statement
 
 ZERO_LOSS = 1e-8
 """A residual below this share of outputs and targets is zero: half the digits, as for `STATIONARY`."""
@@ -43,6 +43,10 @@ DIFFERENCE = 1e-3
 
 DIRECTIONS = 32
 """How many flat directions are returned at most unless more are asked for."""
+
+
+BLOCK = 64
+"""Columns that LAPACK reflects together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +130,7 @@ class CriticalSubmanifold:
     @property
     def statement(self) -> Statement:
         """What this point is, in words."""
-        values = {"rank": self.rank, "outputs": self.outputs, "dimension": self.dimension}
+        values: dict[str, Cell] = {"rank": self.rank, "outputs": self.outputs, "dimension": self.dimension}
         if not self.is_stationary:
             return Statement("critical.moving", {"share": self.cos_squared, "rank": self.rank, "outputs": self.outputs})
         if not self.is_constant_rank:
@@ -211,13 +215,13 @@ def critical_submanifold(
     Raises
     ------
     InputError
-        If the data do not fit each other or the network, or memory is short.
+        If the data do not fit each other or the network, memory is short, or the Jacobian is not finite.
     """
     most, start = whole_number(directions, "directions", 0), whole_number(seed, "seed", 0)
     task = _task(apply_fn, params, data, loss, weights, huber_delta)
     model, theta = task.model, np.asarray(task.model.theta)
     x = task.outputs(theta)
-    residual = task.trained_residual(x)
+    residual = task.gradient(x)
     found = _decompose(model, theta, residual)
     size = float(np.linalg.norm(residual))
     scale = float(np.linalg.norm(task.loss.root_weights * x) + np.linalg.norm(task.loss.root_weights * task.loss.y))
@@ -270,12 +274,12 @@ def efficiency(
     Raises
     ------
     InputError
-        If the data do not fit each other or the network, or memory is short.
+        If the data do not fit each other or the network, memory is short, or the Jacobian is not finite.
     """
     task = _task(apply_fn, params, data, loss, weights, huber_delta)
     model, theta = task.model, np.asarray(task.model.theta)
     x = task.outputs(theta)
-    residual = task.trained_residual(x)
+    residual = task.gradient(x)
     found = _decompose(model, theta, residual)
     N, squared = residual.shape[0], float((residual * residual).sum())
     direction = -found.lift() / N
@@ -289,25 +293,12 @@ def efficiency(
     )
 
 
-class _Problem(Task):
-    """A task whose residual is read in the trained outputs."""
-
-    def trained_residual(self, raw: Float[np.ndarray, "N raw"]) -> Float[np.ndarray, "N Q"]:
-        """Return the gradient of the loss, rows scaled, without the part that a head projects away (it is zero)."""
-        residual = self.loss.residual(raw)
-        return residual if self.head is None else residual @ self.head
-
-
 def _task(
     apply_fn: Callable[[Any, Any], Any], params: Any, data: tuple[Any, Any], loss: str | ConvexLoss, weights: Any,
     huber_delta: float | None,
-) -> _Problem:  # fmt: skip
-    plain = network_on(apply_fn, params, data[0])
-    made = prepare(data, loss, plain.shape[1], weights, merge=False, huber_delta=huber_delta)
-    head = made.loss.head()
-    scale = None if bool((made.loss.weights == 1.0).all()) else made.loss.root_weights[:, 0]
-    same = head is None and scale is None and len(made.X) == plain.shape[0]
-    task = _Problem(plain if same else network_on(apply_fn, params, made.X, head, scale), made.loss, head, scale)
+) -> Task:  # fmt: skip
+    made = prepare(data, loss, output_count(apply_fn, params, data[0]), weights, merge=False, huber_delta=huber_delta)
+    task = make_task(apply_fn, params, made.X, made.loss)
     made.loss.require_start(task.outputs(task.model.theta))
     return task
 
@@ -321,10 +312,9 @@ def _decompose(model: Model, theta: np.ndarray, residual: np.ndarray) -> _Decomp
 def _decompose_wide(model: Model, theta: np.ndarray, residual: np.ndarray) -> _Decomposition:
     """Reflect `D^T = H [R; 0]` and decompose `R^T = U S W^T`: then `V = H W`, and the rest of `H` is in the kernel."""
     m, K = residual.size, theta.size
-    require_memory(24.0 * m * K)
-    reflected, factors, _, _ = scipy.linalg.lapack.dgeqrf(
-        np.asarray(model.linearise(theta).jacobian()).T, overwrite_a=1
-    )
+    reflect = scipy.linalg.lapack.dgeqrf  # pyright: ignore[reportAttributeAccessIssue]
+    apply = scipy.linalg.lapack.dormqr  # pyright: ignore[reportAttributeAccessIssue]
+    reflected, factors, _, _ = reflect(finite_jacobian(model.linearise(theta)).T, lwork=BLOCK * m, overwrite_a=1)
     left, values, right = scipy.linalg.svd(np.triu(reflected[:m]).T, check_finite=False)
 
     def expand(columns: np.ndarray) -> np.ndarray:
@@ -332,8 +322,7 @@ def _decompose_wide(model: Model, theta: np.ndarray, residual: np.ndarray) -> _D
         padded[: columns.shape[0]] = columns
         if padded.size == 0:
             return padded
-        work = max(1, 64 * columns.shape[1])
-        return scipy.linalg.lapack.dormqr("L", "N", reflected, factors, padded, work, overwrite_c=1)[0]
+        return apply("L", "N", reflected, factors, padded, BLOCK * columns.shape[1], overwrite_c=1)[0]
 
     coefficients = left.T @ residual.reshape(-1)
     return _Decomposition(values, coefficients, numerical_rank(values, (m, K)), right, expand, K)
@@ -346,9 +335,9 @@ def _decompose_tall(model: Model, theta: np.ndarray, residual: np.ndarray) -> _D
     triangle = np.zeros((0, K + 1))
     for start in range(0, N, rows):
         part = np.arange(start, min(start + rows, N))
-        jacobian = np.asarray(model.restrict(part).linearise(theta).jacobian())
+        jacobian = finite_jacobian(model.restrict(part).linearise(theta))
         block = np.column_stack([jacobian, residual[part].reshape(-1)])
-        triangle = np.linalg.qr(np.vstack([triangle, block]), mode="r")
+        triangle = np.asarray(np.linalg.qr(np.vstack([triangle, block]), mode="r"))
     left, values, right = scipy.linalg.svd(triangle[:K, :K], check_finite=False)
     coefficients = left.T @ triangle[:K, K]
     return _Decomposition(values, coefficients, numerical_rank(values, (N * Q, K)), right, lambda columns: columns, K)

@@ -56,8 +56,9 @@ class Layer(Protocol):
         ...
 
 
-def _inner(left: Array, right: Array, bias: bool) -> Array:
-    product = left @ right.T
+def inner_products(A: Array, bias: bool, others: Array = None) -> Array:
+    """Return `A A^T` (or with the rows of `others`), plus one where there is a bias."""
+    product = A @ A.T if others is None else A @ others.T
     return product + 1.0 if bias else product
 
 
@@ -98,7 +99,7 @@ class Dense:
         A, B = self.inputs.astype(dtype), self.cotangents.astype(dtype)
         if p == 1:
             rows = B.reshape(N * Q, m_out)
-            inner = _inner(A[:, 0], A[:, 0], self.bias is not None)
+            inner = inner_products(A[:, 0], self.bias is not None)
             return (rows @ rows.T).reshape(N, Q, N, Q) * inner[:, None, :, None]
         if self.by_positions:
             return _stacked(A, [self._tile(A, B, part) for part in _parts(N, (Q * p) ** 2 * N)])
@@ -110,7 +111,7 @@ class Dense:
         A, B = self.inputs.astype(dtype), self.cotangents.astype(dtype)
         if p == 1:
             rows = B.reshape(N, Q * m_out)
-            return _inner(A[:, 0], A[:, 0], self.bias is not None) * (rows @ rows.T) * (1.0 / Q)
+            return inner_products(A[:, 0], self.bias is not None) * (rows @ rows.T) * (1.0 / Q)
         blocks = (block.reshape(N, -1) for block in self._jacobian_blocks(A, B))
         return _sum([block @ block.T for block in blocks]) * (1.0 / Q)
 
@@ -142,7 +143,7 @@ class Dense:
         """Return the rows of some samples: pairs of positions, summed."""
         N, Q, p, m_in, m_out = self.sizes
         n = A[part].shape[0]
-        inner = _inner(A[part].reshape(n * p, m_in), A.reshape(N * p, m_in), self.bias is not None)
+        inner = inner_products(A[part].reshape(n * p, m_in), self.bias is not None, A.reshape(N * p, m_in))
         outer = B[part].reshape(n * Q * p, m_out) @ B.reshape(N * Q * p, m_out).T
         pairs = outer.reshape(n, Q, p, N, Q, p) * inner.reshape(n, 1, p, N, 1, p)
         return pairs.sum(axis=(2, 5))
@@ -178,7 +179,7 @@ class LastDense:
 
     def _inner(self, dtype: Any) -> Array:
         A, s = self.inputs.astype(dtype), self.scale.astype(dtype)
-        return _inner(A, A, self.bias is not None) * (s[:, None] * s[None, :])
+        return inner_products(A, self.bias is not None) * (s[:, None] * s[None, :])
 
     def gram(self, dtype: Any) -> Array:
         """Return `kron(A A^T + 1, C C^T)`."""

@@ -22,9 +22,10 @@ from thalweg.adapted.factors import Linearisation
 from thalweg.adapted.fibre import Fibre, random_vertical, vertical
 from thalweg.adapted.node import Node
 from thalweg.adapted.orthogonal import OrthogonalFactor, accurate_factor
-from thalweg.adapted.recorder import Recorder, Task
+from thalweg.adapted.recorder import Recorder
 from thalweg.adapted.solve import Factor, RankLossError, factor
 from thalweg.adapted.spectral import SpectralFactor, spectral_factor
+from thalweg.adapted.task import Task
 from thalweg.records import Outcome
 
 ACCEPTED, GROWN = 0.25, 0.6
@@ -45,8 +46,8 @@ MOST_KICKS = 3
 AT_PRECISION = 1e-20
 """Below this share of the initial cost a step that fails has met rounding, not curvature."""
 
-FORCING, SMALL_FORCING, SMALL = 0.5, 0.3, 5000
-"""Relative residual of inexact solves far from the end, for more and for fewer outputs `NQ` than `SMALL` (A-REC)."""
+FORCING, SMALL_FORCING, SMALL = 0.3, 0.1, 5000
+"""Relative residual of inexact solves far from the end, for more and for fewer outputs `NQ` than `SMALL`: measured."""
 
 FINISH = 0.3
 """The last solve leaves this share of the residual that the target allows."""

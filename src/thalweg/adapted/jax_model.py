@@ -159,7 +159,7 @@ class JaxModel:
         return np.asarray(array) if self._host else array
 
 
-def output_count(apply_fn: Callable[..., Any], params: Any, X: Any) -> int:
+def raw_output_count(apply_fn: Callable[..., Any], params: Any, X: Any) -> int:
     """Return the number of raw outputs a sample, from the types alone."""
     structure, _, _ = read_parameters(params)
     with x64():

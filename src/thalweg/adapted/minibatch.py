@@ -14,9 +14,10 @@ import numpy as np
 
 from thalweg.adapted.fast import Settings
 from thalweg.adapted.node import Node
-from thalweg.adapted.recorder import Recorder, Task
+from thalweg.adapted.recorder import Recorder
 from thalweg.adapted.solve import RankLossError, factor
 from thalweg.adapted.spectral import spectral_factor
+from thalweg.adapted.task import Task
 from thalweg.numerics.options import require, whole_number
 from thalweg.numerics.resampling import stream
 from thalweg.records import Outcome

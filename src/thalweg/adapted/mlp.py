@@ -15,6 +15,7 @@ from jaxtyping import Float
 
 from thalweg.adapted.activations import activation, lengths
 from thalweg.adapted.factors import Dense, LastDense, Layer, Linearisation
+from thalweg.adapted.gated import GatedDense
 from thalweg.adapted.slot import Slot, vector_slot
 from thalweg.numerics.options import whole_number
 from thalweg.numerics.resampling import stream
@@ -123,14 +124,17 @@ class MlpModel:
         mixing = self.head.T
         layers: list[Layer] = [LastDense(done.inputs[-1], mixing, self.scale, *self._slots[-1])]
         N, Q = self.shape
-        arriving = self.scale[:, None, None] * mixing[None]
-        for k in range(len(weights) - 2, -1, -1):
-            if k == len(weights) - 2 and self._plain and Q == 1:
-                back = weights[k + 1].T[None]  # the same row for all samples
-            else:
+        last = len(weights) - 2
+        if last >= 0:
+            slopes = self._act.slope(done.before[last], done.inputs[last + 1])
+            slopes = slopes if self._plain else slopes * self.scale[:, None]
+            gates = mixing @ weights[last + 1].T
+            layers.append(GatedDense(done.inputs[last], slopes, gates, *self._slots[last]))
+            arriving = slopes[:, None] * gates[None] if last else slopes
+            for k in range(last - 1, -1, -1):
                 back = (arriving.reshape(N * Q, -1) @ weights[k + 1].T).reshape(N, Q, -1)
-            arriving = back * self._act.slope(done.before[k], done.inputs[k + 1])[:, None]
-            layers.append(Dense(done.inputs[k][:, None], arriving[:, :, None], *self._slots[k]))
+                arriving = back * self._act.slope(done.before[k], done.inputs[k + 1])[:, None]
+                layers.append(Dense(done.inputs[k][:, None], arriving[:, :, None], *self._slots[k]))
         return Linearisation(done.outputs, tuple(layers), self.theta.size)
 
     def bend(self, theta: Float[np.ndarray, " K"], v: Float[np.ndarray, " K"]) -> Float[np.ndarray, "N Q"]:

@@ -16,9 +16,10 @@ from thalweg.adapted.fast import Settings
 from thalweg.adapted.fibre import vertical_of
 from thalweg.adapted.node import Node
 from thalweg.adapted.orthogonal import fits, orthogonal_factor
-from thalweg.adapted.recorder import Recorder, Task
+from thalweg.adapted.recorder import Recorder
 from thalweg.adapted.solve import RankLossError, factor
 from thalweg.adapted.spectral import spectral_factor
+from thalweg.adapted.task import Task
 from thalweg.records import Outcome
 
 RELATIVE, ABSOLUTE = 1e-9, 1e-12

@@ -8,7 +8,6 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, field_validator
 
 from thalweg.adapted.certified import LINE_TOLERANCE
-from thalweg.adapted.routes import ROUTES
 from thalweg.adapted.targets import Target, parse_target
 from thalweg.numerics.options import require, validated
 from thalweg.records.errors import InputError
@@ -34,7 +33,7 @@ class AdaptedOptions(BaseModel):
     damping: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     validation: StrictBool = False
     precision: Literal["float64", "mixed"] = "float64"
-    route: Literal[ROUTES] = "auto"
+    route: Literal["auto", "exact", "gram_mean", "normal", "minibatch"] = "auto"
     max_steps: int = Field(default=500, ge=0)
     standardize: StrictBool = True
     line_tolerance: float = Field(default=LINE_TOLERANCE, gt=0, lt=0.5)

@@ -27,12 +27,12 @@ class Prepared:
     outputs: int
     huber_delta: float | None
 
-    def held_out(self, data: tuple[Any, Any]) -> tuple[Any, Loss]:
-        """Return held-out inputs and the same loss on their targets."""
+    def held_out(self, data: tuple[Any, ...]) -> tuple[Any, Loss]:
+        """Return held-out inputs and the same loss on their targets; a third entry weighs them."""
         X, Y = np.asarray(data[0]), label_rows(self.kind, data[1], self.outputs)
         _require_numbers(X)
         _require_rows(X, Y)
-        return X, loss_on(self.kind, Y, huber_delta=self.huber_delta)
+        return X, loss_on(self.kind, Y, data[2] if len(data) > 2 else None, huber_delta=self.huber_delta)
 
 
 def prepare(

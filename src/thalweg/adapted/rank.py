@@ -1,8 +1,9 @@
 """The rank condition before training: `rank D(theta) = NQ`, the hypothesis of theorem T1, on a user's own data.
 
 What can break it is looked for by name (specification, section 3): too few parameters, equal, close and opposite
-inputs, zero starts, linear and polynomial networks, dead units. Nested samples tell whether more rows would break it; random
-starts, how likely it holds. For several classes the rows are those of the projected Jacobian, `N(Q-1)` (correction A6).
+inputs, zero starts, linear and polynomial networks, dead units. Nested samples tell whether more rows would break it;
+random starts, how likely it holds. For several classes the rows are those of the projected Jacobian, `N(Q-1)`
+(correction A6).
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from jaxtyping import Float, Int
 
 from thalweg.adapted.duplicates import closeness, merge_duplicates
 from thalweg.adapted.losses import LOSSES, ConvexLoss, merges_by_mean
-from thalweg.adapted.mlp import Mlp, MlpModel
+from thalweg.adapted.mlp import Mlp
 from thalweg.adapted.model import Model
+from thalweg.adapted.networks import network_on, parameters_of
 from thalweg.adapted.preparation import prepare
 from thalweg.adapted.probability import FullRankProbability, is_analytic, probability_of_full_rank, sizes_with
 from thalweg.adapted.rank_advice import advice_on
@@ -27,16 +29,15 @@ from thalweg.adapted.singular_values import (
     SVD_OPERATIONS,
     SingularRange,
     decomposition_operations,
+    finite_jacobian,
     gram_matrix,
     inverse_values,
     product_with,
-    require_memory,
     singular_ranges,
 )
 from thalweg.numerics.lanczos import lanczos, start_vector
 from thalweg.numerics.options import require, whole_number
 from thalweg.numerics.resampling import stream
-from thalweg.numerics.validation import real_array
 
 ENDS = ("all", "largest", "smallest")
 
@@ -243,8 +244,7 @@ def spectrum(
     if decomposition_operations(rows, K) <= SVD_OPERATIONS:
         import scipy.linalg
 
-        require_memory(16.0 * rows * K)
-        values = scipy.linalg.svdvals(np.asarray(lin.jacobian()), check_finite=False)[::-1] ** 2
+        values = np.square(scipy.linalg.svdvals(finite_jacobian(lin), check_finite=False))[::-1]
         return np.concatenate([np.zeros(rows - values.size), values])
     return np.linalg.eigvalsh(gram_matrix(lin))
 
@@ -279,36 +279,6 @@ def trained_network(
     from scipy.linalg import helmert
 
     return network_on(apply_fn, params, X, np.ascontiguousarray(helmert(classes).T)), classes
-
-
-def network_on(
-    apply_fn: Callable[[Any, Any], Any],
-    params: Any,
-    X: Any,
-    head: Float[np.ndarray, "raw Q"] | None = None,
-    scale: Float[np.ndarray, " N"] | None = None,
-) -> Model:
-    """Return a network on its inputs, its outputs multiplied by a head on the right and by a scale row by row."""
-    if isinstance(apply_fn, Mlp):
-        inputs = real_array(X, "X", 2)
-        wanted = f"(N, {apply_fn.sizes[0]})"
-        require(inputs.shape[1] == apply_fn.sizes[0], "X", inputs.shape, wanted)
-        return MlpModel(apply_fn, params, inputs, head, scale)
-    from thalweg.adapted.jax_model import JaxModel
-
-    return JaxModel(apply_fn, params, X, head, scale, on_device=False)
-
-
-def parameters_of(apply_fn: Callable[[Any, Any], Any], params: Any, count: int) -> Float[np.ndarray, " K"]:
-    """Return parameters as one vector; `count` is how many there must be."""
-    if isinstance(apply_fn, Mlp):
-        theta = np.concatenate([np.asarray(part, dtype=np.float64).ravel() for pair in params for part in pair])
-    else:
-        from thalweg.adapted.parameters import read_parameters
-
-        theta = read_parameters(params)[1]
-    require(theta.size == count, "initialise", theta.size, str(count))
-    return theta
 
 
 def _rows(X: np.ndarray, seed: int) -> _Rows:

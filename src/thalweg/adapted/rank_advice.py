@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from thalweg.adapted.rank_report import RankReport
 from thalweg.adapted.routes import PLENTY
-from thalweg.records import Statement
+from thalweg.records import Cell, Statement
 
 
 def advice_on(report: RankReport, explained: int, distinct: int) -> tuple[Statement, ...]:
@@ -35,14 +35,17 @@ def advice_on(report: RankReport, explained: int, distinct: int) -> tuple[Statem
 
 
 def _parameters(report: RankReport) -> list[Statement]:
-    values = {"parameters": report.parameters, "outputs": report.outputs}
+    values: dict[str, Cell] = {"parameters": report.parameters, "outputs": report.outputs}
     found = []
     if report.parameters < report.outputs:
         found.append(Statement("advice.adapted.few_parameters", values))
     elif report.ratio < PLENTY:
         found.append(Statement("advice.adapted.scarce_parameters", {**values, "ratio": report.ratio, "plenty": PLENTY}))
     if found and report.needed_sizes:
-        sizes = {"needed": _shown(report.needed_sizes), "comfortable": _shown(report.comfortable_sizes)}
+        sizes: dict[str, Cell] = {
+            "needed": _shown(report.needed_sizes),
+            "comfortable": _shown(report.comfortable_sizes),
+        }
         found.append(Statement("advice.adapted.width", {**sizes, "plenty": PLENTY}))
     return found
 
@@ -50,17 +53,22 @@ def _parameters(report: RankReport) -> list[Statement]:
 def _inputs(report: RankReport, explained: int) -> list[Statement]:
     found = []
     if report.repeated:
-        values = {"repeated": report.repeated, "lost": report.repeated * report.per_sample}
+        values: dict[str, Cell] = {"repeated": report.repeated, "lost": report.repeated * report.per_sample}
         found.append(Statement("advice.adapted.equal_inputs", values))
     if report.conflicts and report.floor is not None:
         found.append(Statement("advice.adapted.floor", {"conflicts": report.conflicts, "floor": report.floor}))
     if report.near_rows and report.closest:
         first, second = report.closest
-        values = {"rows": report.near_rows, "first": first, "second": second, "share": report.relative_distance}
+        values: dict[str, Cell] = {
+            "rows": report.near_rows,
+            "first": first,
+            "second": second,
+            "share": report.relative_distance,
+        }
         found.append(Statement("advice.adapted.near_inputs", values))
     if report.opposite and report.rank is not None and report.rank < explained:
         first, second = report.opposite
-        values = {"pairs": report.opposite_pairs, "first": first, "second": second}
+        values: dict[str, Cell] = {"pairs": report.opposite_pairs, "first": first, "second": second}
         found.append(Statement("advice.adapted.opposite_inputs", values))
     return found
 
@@ -69,7 +77,7 @@ def _lost(report: RankReport, explained: int, distinct: int) -> list[Statement]:
     """Say what a rank means that neither the number of parameters nor equal inputs explain."""
     if report.rank is None or report.rank >= explained:
         return []
-    values = {"rank": report.rank, "explained": explained}
+    values: dict[str, Cell] = {"rank": report.rank, "explained": explained}
     if report.rank <= report.per_sample and distinct > 1:
         return [Statement("advice.adapted.flat_start", values)]
     ranks = [one.rank for one in report.nested]
@@ -96,13 +104,17 @@ def _more_rows(report: RankReport) -> list[Statement]:
     most, comfortable = report.parameters // report.per_sample, int(report.ratio / PLENTY * report.samples)
     found = []
     if most > report.samples:
-        values = {"samples": report.samples, "most": most, "comfortable": max(comfortable, report.samples)}
+        values: dict[str, Cell] = {
+            "samples": report.samples,
+            "most": most,
+            "comfortable": max(comfortable, report.samples),
+        }
         code = "advice.adapted.more_rows" if comfortable > report.samples else "advice.adapted.more_rows_scarce"
         found.append(Statement(code, values))
     known = [one for one in report.nested if one.is_full and not one.is_bound]
     if len(known) > 1 and known[-1].condition > known[-2].condition and 2 * report.samples <= most:
         before, now = known[-2], known[-1]
-        values = {
+        values: dict[str, Cell] = {
             "half": before.rows // report.per_sample, "samples": report.samples, "before": before.condition,
             "now": now.condition, "double": 2 * report.samples, "then": now.condition**2 / before.condition,
         }  # fmt: skip
@@ -117,7 +129,7 @@ def _chance(report: RankReport) -> list[Statement]:
     if drawn.proved == 1.0:
         return [Statement("advice.adapted.proved_generic", {})]
     if 0 < drawn.full < drawn.draws:
-        values = {"full": drawn.full, "draws": drawn.draws}
+        values: dict[str, Cell] = {"full": drawn.full, "draws": drawn.draws}
         return [Statement("advice.adapted.chance", values)]
     return []
 

@@ -14,13 +14,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from thalweg.adapted.forecast import Forecast, forecast_from
-from thalweg.adapted.loss_base import Loss
-from thalweg.adapted.model import Model
 from thalweg.adapted.node import Node
 from thalweg.adapted.routes import Route
+from thalweg.adapted.task import Task
 from thalweg.records import Mark, Outcome, Trajectory
 
 ROUNDINGS = 10.0
@@ -30,37 +28,6 @@ KEPT_BYTES = 2**27
 """Parameters of nodes are kept up to this size; beyond it only those of the first and the last."""
 
 STEP_CHANNELS = ("step", "damping", "efficiency", "deviation", "iterations", "validation", "smallest", "guaranteed")
-
-
-@dataclass(frozen=True, eq=False)
-class Task:
-    """A model, the loss of its outputs, and how trained outputs are read: head and scale of the model."""
-
-    model: Model
-    loss: Loss
-    head: Float[np.ndarray, "raw Q"] | None
-    scale: Float[np.ndarray, " N"] | None
-
-    def raw(self, trained: Any) -> Float[np.ndarray, "N raw"]:
-        """Return raw outputs, up to what a head projects away and the loss does not see."""
-        unscaled = np.asarray(trained)
-        if self.scale is not None:
-            unscaled = unscaled / self.scale[:, None]
-        return unscaled if self.head is None else unscaled @ self.head.T
-
-    def trained(self, raw: Float[np.ndarray, "N raw"]) -> Float[np.ndarray, "N Q"]:
-        """Return a change of raw outputs as one of trained outputs."""
-        projected = raw if self.head is None else raw @ self.head
-        return projected if self.scale is None else projected * self.scale[:, None]
-
-    def restrict(self, rows: Any) -> Task:
-        """Return the task on some of its samples."""
-        scale = None if self.scale is None else self.scale[rows]
-        return Task(self.model.restrict(rows), self.loss.restrict(rows), self.head, scale)
-
-    def outputs(self, theta: Any) -> Float[np.ndarray, "N raw"]:
-        """Return raw outputs at `theta`: one plain forward pass."""
-        return self.raw(self.model.outputs(theta))
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,8 +10,9 @@ import numpy as np
 from jaxtyping import Float
 
 from thalweg.adapted.forecast import Forecast
-from thalweg.adapted.recorder import Recorder, Task
+from thalweg.adapted.recorder import Recorder
 from thalweg.adapted.routes import Route
+from thalweg.adapted.task import Task
 from thalweg.records import Certificate, Outcome, Statement, Trajectory
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from thalweg.records import InputError
 from thalweg.records.statement import Statement
+from thalweg.runtime.memory import fits, free_memory
 
 ROUTES = ("auto", "exact", "gram_mean", "normal", "minibatch")
 
@@ -32,9 +33,6 @@ SMALL_GRAM = 3000
 
 USUAL_ITERATIONS = 25
 """Conjugate gradients of a step, for estimates: A-REC's table says 7 to 35."""
-
-SHARE = 0.8
-"""Share of the free memory that may be asked for."""
 
 
 @dataclass(frozen=True)
@@ -126,9 +124,9 @@ def choose_route(
         raise InputError("adapted_underparametrised", parameters=K, outputs=N * Q, samples=N, per_sample=Q)
     made = estimates(N, Q, K, widths, single)
     chosen = made[_automatic(N, Q, K, made, accurate) if name == "auto" else name]
-    free = _free_memory() if available is None else available
-    if chosen.bytes > SHARE * free:
-        fitting = [r.name for r in made.values() if r.bytes <= SHARE * free and r.name != "normal"]
+    free = free_memory() if available is None else available
+    if not fits(chosen.bytes, free):
+        fitting = [r.name for r in made.values() if fits(r.bytes, free) and r.name != "normal"]
         raise InputError(
             "adapted_memory", route=chosen.name, needed=chosen.bytes / 2**30, free=free / 2**30,
             fitting=", ".join(fitting) or "-",
@@ -148,9 +146,3 @@ def _automatic(N: int, Q: int, K: int, made: dict[str, Route], accurate: bool) -
         return "exact"
     scarce = K < PLENTY * N * Q
     return "exact" if (scarce or accurate) and N * Q <= SMALL_GRAM else "gram_mean"
-
-
-def _free_memory() -> float:
-    import psutil
-
-    return float(psutil.virtual_memory().available)

@@ -27,6 +27,7 @@ from thalweg.adapted.factors import Linearisation
 from thalweg.numerics.lanczos import lanczos, start_vector
 from thalweg.numerics.options import require
 from thalweg.records import InputError, record
+from thalweg.runtime.memory import fits, free_memory
 
 METHODS = ("auto", "svd", "gram", "bounds", "products")
 
@@ -41,9 +42,6 @@ LARGEST_EIGEN = 3000
 
 CLEAR = 100.0
 """Eigenvalues of the Gram matrix above so many times its noise have two digits or more."""
-
-SHARE = 0.8
-"""Share of the free memory that may be asked for."""
 
 PRODUCT_STEPS = 30
 """Steps without a factor: each costs about a gradient and a half."""
@@ -130,14 +128,12 @@ def singular_ranges(
     Raises
     ------
     InputError
-        If the method is unknown, or memory is short for the one that is named.
+        If the method is unknown, memory is short for the one that is named, or the Jacobian is not finite.
     """
     require(method in METHODS, "method", method, ", ".join(METHODS))
     rows, K = cuts[-1], lin.parameter_count
     most = [min(rank, cut, K) for rank, cut in zip(most_ranks, cuts, strict=True)]
     decomposing = decomposition_operations(rows, K)
-    if method == "svd":
-        require_memory(16.0 * rows * K)
     if method == "svd" or (method == "auto" and decomposing <= SVD_OPERATIONS and fits(16.0 * rows * K)):
         return _from_jacobian(lin, cuts, most)
     holds = fits(24.0 * rows**2)
@@ -167,13 +163,6 @@ def numerical_rank(values: Float[np.ndarray, " m"], shape: tuple[int, ...]) -> i
     return int((values > values[0] * max(shape) * EPS).sum()) if values.size else 0
 
 
-def fits(bytes_needed: float) -> bool:
-    """Tell whether so much memory may be asked for."""
-    import psutil
-
-    return bytes_needed <= SHARE * psutil.virtual_memory().available
-
-
 def require_memory(bytes_needed: float) -> None:
     """Refuse a computation that does not fit into memory.
 
@@ -182,10 +171,8 @@ def require_memory(bytes_needed: float) -> None:
     InputError
         If it does not; names the need and what is free.
     """
-    import psutil
-
     if not fits(bytes_needed):
-        free = psutil.virtual_memory().available
+        free = free_memory()
         raise InputError("adapted_rank_memory", needed=bytes_needed / 2**30, free=free / 2**30)
 
 
@@ -200,20 +187,48 @@ def gram_matrix(lin: Linearisation) -> Float[np.ndarray, "rows rows"]:
     Raises
     ------
     InputError
-        If it does not fit into memory.
+        If it does not fit into memory, or is not finite.
     """
     N, Q = lin.outputs.shape
     require_memory(24.0 * (N * Q) ** 2)
-    return np.asarray(lin.gram(), dtype=np.float64)
+    matrix = np.asarray(lin.gram(), dtype=np.float64)
+    _require_finite_rows(matrix.diagonal())
+    return matrix
+
+
+def finite_jacobian(lin: Linearisation) -> Float[np.ndarray, "rows K"]:
+    """Return `D` itself, if memory allows it and its entries are numbers.
+
+    Returns
+    -------
+    array (NQ, K)
+        In float64.
+
+    Raises
+    ------
+    InputError
+        If it does not fit into memory, or an entry is not finite.
+    """
+    N, Q = lin.outputs.shape
+    require_memory(16.0 * N * Q * lin.parameter_count)
+    jacobian = np.asarray(lin.jacobian(), dtype=np.float64)
+    _require_finite_rows(jacobian.sum(axis=1))
+    return jacobian
+
+
+def _require_finite_rows(summary: Float[np.ndarray, " rows"]) -> None:
+    bad = int((~np.isfinite(summary)).sum())
+    if bad:
+        raise InputError("adapted_jacobian_not_finite", count=bad, outputs=summary.size)
 
 
 def _from_jacobian(lin: Linearisation, cuts: Sequence[int], most: Sequence[int]) -> tuple[SingularRange, ...]:
-    jacobian = np.asarray(lin.jacobian())
+    jacobian = finite_jacobian(lin)
     found = []
     for cut, most_rank in zip(cuts, most, strict=True):
         # transposed, it is in the order that LAPACK reads: the last and largest is decomposed in place
         turned = jacobian[:cut].T
-        values = scipy.linalg.svdvals(turned, overwrite_a=cut == cuts[-1], check_finite=False)
+        values = np.asarray(scipy.linalg.svdvals(turned, overwrite_a=cut == cuts[-1], check_finite=False))
         rank = numerical_rank(values, turned.shape)
         last = float(values[-1]) if values.size == cut else 0.0
         nonzero = float(values[rank - 1]) if rank else float("nan")
@@ -267,7 +282,8 @@ def _factored(gram: np.ndarray, shift: float) -> np.ndarray | None:
     """Return the lower factor of `gram - shift`; None if it is not positive definite."""
     shifted = gram.copy(order="C")
     shifted.flat[:: gram.shape[0] + 1] -= shift
-    lower, failed = scipy.linalg.lapack.dpotrf(shifted.T, lower=1, clean=0, overwrite_a=1)
+    factor = scipy.linalg.lapack.dpotrf  # pyright: ignore[reportAttributeAccessIssue]
+    lower, failed = factor(shifted.T, lower=1, clean=0, overwrite_a=1)
     return None if failed else lower
 
 

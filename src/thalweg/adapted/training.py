@@ -18,14 +18,15 @@ from thalweg.adapted.fibre import Fibre, WeightDecay
 from thalweg.adapted.loss_base import Loss
 from thalweg.adapted.losses import ConvexLoss
 from thalweg.adapted.minibatch import Batches, run_minibatch
-from thalweg.adapted.mlp import Mlp, MlpModel
 from thalweg.adapted.model import Model
+from thalweg.adapted.networks import output_count
 from thalweg.adapted.node import Node
 from thalweg.adapted.ode import run_ode
 from thalweg.adapted.preparation import Prepared, prepare
-from thalweg.adapted.recorder import Recorder, Task, Validation
+from thalweg.adapted.recorder import Recorder, Validation
 from thalweg.adapted.result import AdaptedFit, gathered
 from thalweg.adapted.routes import Route, choose_route, first_damping
+from thalweg.adapted.task import Task, make_task
 from thalweg.adapted.underparametrised import run_underparametrised
 from thalweg.numerics.options import require, whole_number
 from thalweg.records import InputError, Outcome
@@ -44,7 +45,7 @@ def fit(
     tol: float = 1e-12,
     damping: float = 0.0,
     fibre: float | Fibre | None = None,
-    validation: tuple[Any, Any] | None = None,
+    validation: tuple[Any, ...] | None = None,
     route: str = "auto",
     precision: str = "float64",
     weights: Any = None,
@@ -85,8 +86,8 @@ def fit(
     fibre
         Motion that leaves the outputs alone: a rate of weight decay, or a `Fibre`.
     validation
-        `(X, Y)` held out: the run stops after `patience` on the clock without a better value, and the best parameters
-        are returned.
+        `(X, Y)`, or `(X, Y, weights)`, held out: the run stops after `patience` on the clock without a better value,
+        and the best parameters are returned.
     route
         "auto" (said in `route` of the result), "exact", "gram_mean", "normal", or "minibatch" (uncertified).
     precision
@@ -210,26 +211,6 @@ def _refuse_unused(
         raise InputError("adapted_no_law", loss=loss.name)
 
 
-def output_count(apply_fn: Callable[[Any, Any], Any], params: Any, X: Any) -> int:
-    """Return the number `Q` of outputs of a network."""
-    if isinstance(apply_fn, Mlp):
-        return apply_fn.sizes[-1]
-    from thalweg.adapted.jax_model import output_count
-
-    return output_count(apply_fn, params, X)
-
-
-def make_task(apply_fn: Callable[[Any, Any], Any], params: Any, X: Any, loss: Loss) -> Task:
-    """Return model and loss; head and scale of the loss go inside the model, so that every Jacobian contains them."""
-    head = loss.head()
-    scale = None if bool((loss.weights == 1.0).all()) else loss.root_weights[:, 0]
-    if isinstance(apply_fn, Mlp):
-        return Task(MlpModel(apply_fn, params, np.asarray(X, dtype=np.float64), head, scale), loss, head, scale)
-    from thalweg.adapted.jax_model import JaxModel
-
-    return Task(JaxModel(apply_fn, params, X, head, scale), loss, head, scale)
-
-
 def _route(model: Model, route: str, damping: float, precision: str, mode: str) -> Route:
     (N, Q), K = model.shape, int(model.theta.shape[0])
     return choose_route(
@@ -257,7 +238,7 @@ def _fibre(fibre: float | Fibre | None) -> Fibre | None:
     return WeightDecay(float(fibre)) if isinstance(fibre, (int, float)) else fibre
 
 
-def _validation(prepared: Prepared, held_out: tuple[Any, Any] | None, patience: float) -> Validation | None:
+def _validation(prepared: Prepared, held_out: tuple[Any, ...] | None, patience: float) -> Validation | None:
     if held_out is None:
         return None
     X, loss = prepared.held_out(held_out)

@@ -24,7 +24,8 @@ import scipy.linalg
 from jaxtyping import Float
 
 from thalweg.adapted.node import Node
-from thalweg.adapted.recorder import Recorder, Task
+from thalweg.adapted.recorder import Recorder
+from thalweg.adapted.task import Task
 from thalweg.records import Outcome
 
 STATIONARY = 1e-8

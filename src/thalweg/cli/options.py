@@ -53,6 +53,16 @@ FamilyOptions = Annotated[
     list[str],
     typer.Option("--option", help="Option of the family as NAME=VALUE; repeat.", show_default=False),
 ]
+Until = Annotated[
+    str | None,
+    typer.Option(
+        "--until",
+        metavar="TARGET",
+        help="Where to stop, in your units: rmse=0.5, r2=0.95, accuracy=1, cost=500, noise=0.3 or loss=1e-6; "
+        "the same as --option until=TARGET, for families that have it.",
+        show_default=False,
+    ),
+]
 KeepData = Annotated[bool, typer.Option("--keep-data", help="Store X and y in the run folder.")]
 DataFile = Annotated[str | None, typer.Option("--data", help="Where the data of the run are now.", show_default=False)]
 

@@ -1,4 +1,4 @@
-"""`thalweg train FILE --target Y --family NAME`: train, certify, and write a run folder."""
+"""`thalweg train FILE --target Y --family NAME [--until TARGET]`: train, certify, and write a run folder."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ def train(
     target: given.Target,
     family: given.FamilyName = FAMILIES[0].name,
     option: given.FamilyOptions = [],  # noqa: B006
+    until: given.Until = None,
     drop: given.Drop = [],  # noqa: B006
     keep: given.Keep = [],  # noqa: B006
     decisions: given.DecisionsFile = None,
@@ -38,7 +39,7 @@ def train(
 ) -> None:
     """Train one family, prove the result, and write a run folder."""
     output = Output(lang.value, quiet, as_json)
-    options = given.parse_options(option)
+    options = given.parse_options(option) | ({} if until is None else {"until": until})
     problem = given.read_problem(file, target, drop, keep, decisions, impute, encoding)
     fit = train_family(problem, family, seed=seed, **options)
     certificate = certify(fit, problem)

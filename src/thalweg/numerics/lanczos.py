@@ -65,7 +65,7 @@ def lanczos(
         for _ in range(2):
             w = w - basis[: k + 1].T @ (basis[: k + 1] @ w)
         length = float(np.linalg.norm(w))
-        values, before = scipy.linalg.eigvalsh_tridiagonal(diagonal, beside), values
+        values, before = np.asarray(scipy.linalg.eigvalsh_tridiagonal(diagonal, beside)), values
         if before.size >= wanted:
             moved = np.abs(values[-wanted:] - before[-wanted:]).max()
             if moved <= change * abs(values[-1]) and change > 0:

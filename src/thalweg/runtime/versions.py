@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from importlib import metadata
 
-LIBRARIES = ("thalweg", "numpy", "pandas", "plotly")
+LIBRARIES = ("thalweg", "numpy", "scipy", "jax", "pandas", "plotly")
 
 
 def versions() -> dict[str, str]:
