@@ -55,7 +55,7 @@ class Activation:
     coverage: str
     symmetry: str
     evaluate: Derivatives
-    bounds: tuple[float, float, float, float, float]
+    bounds: tuple[float, ...]
 
     def __call__(self, z: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
         """Return psi(z)."""
@@ -202,8 +202,13 @@ def _monomial(k: int) -> Activation:
                 math.perm(k, j) * z ** (k - j) if j <= k else np.zeros_like(z) for j in range(order + 1)
             )  # fmt: skip
 
-    limits = tuple(math.inf if j < k else float(math.perm(k, j)) for j in range(5))
-    return Activation(f"z^{k}", NEVER_REGULAR, ODD if k % 2 else EVEN, evaluate, limits)  # pyright: ignore[reportArgumentType]
+    return Activation(
+        f"z^{k}",
+        NEVER_REGULAR,
+        ODD if k % 2 else EVEN,
+        evaluate,
+        tuple(math.inf if j < k else float(math.perm(k, j)) for j in range(5)),
+    )
 
 
 def _upto(order: int, *terms: Callable[[], Array]) -> tuple[Array, ...]:

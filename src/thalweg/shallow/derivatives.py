@@ -49,8 +49,8 @@ class Objective:
     """
 
     X: Float[np.ndarray, "n d"]
-    y: Float[np.ndarray, "n *K"]
-    weights: Float[np.ndarray, " n"] | None = None
+    y: Float[np.ndarray, "n ..."]
+    weights: Float[np.ndarray, " n"] = None  # type: ignore[assignment]
     ridge: float | Float[np.ndarray, " P"] = 0.0
     anchor: Float[np.ndarray, " P"] | None = None
 
@@ -115,7 +115,7 @@ class Objective:
             if isinstance(value, np.ndarray) and value.size != net.parameter_count:
                 raise InputError("length_differs", name=name, found=value.size, wanted=net.parameter_count)
 
-    def residual(self, net: ShallowNet) -> Float[np.ndarray, "n *K"]:
+    def residual(self, net: ShallowNet) -> Float[np.ndarray, "n ..."]:
         """Return `net(X) - y`."""
         self.require_fits(net)
         return net(self.X) - self.y
@@ -125,7 +125,7 @@ class Objective:
         r = self.residual(net).reshape(self.n, -1)
         return float(self.weights @ np.square(r).sum(axis=1)) + self._penalty(net)
 
-    def jacobian(self, net: ShallowNet) -> Float[np.ndarray, "n *K_P"]:
+    def jacobian(self, net: ShallowNet) -> Float[np.ndarray, "n ..."]:
         """Return the derivatives of the outputs by the parameters: `(n, P)`, or `(n, K, P)` for K outputs."""
         self.require_fits(net)
         a, slope = net.psi.derivatives(self.augmented @ net.B.T, 1)
@@ -184,7 +184,8 @@ class Objective:
         size = 1 + net.width * (net.features + 2)
         gram = np.zeros((size, size))
         for piece in self._pieces(net, 1):
-            A = gram_rows(*piece.psi, piece.xt, np.sqrt(2 * piece.w))
+            a, slope = piece.psi
+            A = gram_rows(a, slope, piece.xt, np.sqrt(2 * piece.w))
             gram += A.T @ A
         return gram
 

@@ -42,7 +42,7 @@ class ShallowNet:
 
     activation: str
     v0: float | Float[np.ndarray, " K"]
-    v: Float[np.ndarray, "m *K"]
+    v: Float[np.ndarray, "m ..."]
     b: Float[np.ndarray, " m"]
     w: Float[np.ndarray, "m d"]
 
@@ -131,7 +131,7 @@ class ShallowNet:
         v0 = float(theta[0]) if self.v.ndim == 1 else theta[:first].copy()
         return replace(self, v0=v0, v=theta[first:last].reshape(self.v.shape), b=B[:, 0], w=B[:, 1:])
 
-    def __call__(self, X: ArrayLike) -> Float[np.ndarray, "n *K"]:
+    def __call__(self, X: ArrayLike) -> Float[np.ndarray, "n ..."]:
         """Return the outputs `(n,)`, or `(n, K)` for several, at the rows of `X (n, d)`.
 
         Parameters
