@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 from thalweg.numerics.options import real_number
 from thalweg.numerics.validation import list_some, real_array
 from thalweg.records import Statement
-from thalweg.shallow.activations import NEVER_REGULAR, OUTSIDE
+from thalweg.shallow.activations import COVERED, NEVER_REGULAR, OUTSIDE, REGULAR_ONLY
 from thalweg.shallow.derivatives import Objective
 from thalweg.shallow.net import ShallowNet
 from thalweg.shallow.null_directions import NullDirection, null_directions
@@ -28,6 +28,14 @@ from thalweg.shallow.symmetry import norms
 
 EFFICIENT, NEAR_REDUNDANT, REDUNDANT = "efficient", "near_redundant", "redundant"
 """The verdicts."""
+
+COVERAGE = {
+    COVERED: "efficiency.covered",
+    REGULAR_ONLY: "efficiency.regular_only",
+    NEVER_REGULAR: "efficiency.never_regular",
+    OUTSIDE: "efficiency.outside",
+}
+"""What is said of each class of activations."""
 
 NEAR = 1e-8
 """Default of the distance from which a net counts as efficient: parameters of a trained net carry eight digits."""
@@ -99,10 +107,10 @@ class Classification:
 
     def statements(self) -> tuple[Statement, ...]:
         """Return what was found, sentence by sentence."""
-        verdict = f"{self.verdict}_plain" if self.distance == np.inf else self.verdict
+        verdict = "without_neurons" if self.distance == np.inf else self.verdict
         said = [Statement(f"efficiency.{verdict}", {"distance": self.distance, "tolerance": self.tolerance})]
         said += [Statement(f"efficiency.{p.kind}", _named(p.neurons, distance=p.distance)) for p in self.reasons]
-        said.append(Statement(f"efficiency.{self.coverage.replace('-', '_')}", {}))
+        said.append(Statement(COVERAGE[self.coverage], {}))
         if self.mirrored_pairs:
             pairs = list_some(f"{i}-{j}" for i, j in self.mirrored_pairs)
             said.append(Statement("efficiency.mirrored_pairs", {"pairs": pairs}))
@@ -111,7 +119,12 @@ class Classification:
         if self.input_rank is not None and self.input_rank <= self.features:
             said.append(Statement("efficiency.inputs_dependent", {"rank": self.input_rank, "full": self.features + 1}))
         if self.sigma is not None:
-            said.append(Statement(f"efficiency.{'regular' if self.regular else 'irregular'}", {"sigma": self.sigma}))
+            code = "efficiency.regular" if self.regular else "efficiency.irregular"
+            said.append(Statement(code, {"sigma": self.sigma}))
+        if self.waste is not None and self.waste.size:
+            least = int(np.argmin(self.waste))
+            code = "efficiency.waste" if self.waste_is_relative else "efficiency.waste_absolute"
+            said.append(Statement(code, {"neuron": least, "waste": float(self.waste[least])}))
         return tuple(said)
 
     def __str__(self) -> str:
@@ -213,7 +226,7 @@ def _waste(net: ShallowNet, data: Objective) -> tuple[Float[np.ndarray, " m"], b
     """Return what the loss rises by without each neuron, and whether in units of the loss."""
     root = np.sqrt(data.weights)[:, None]
     a = net.psi(data.augmented @ net.B.T)
-    both = np.linalg.qr(root * np.column_stack([np.ones(data.n), a, data.targets]), mode="r")
+    both = np.asarray(np.linalg.qr(root * np.column_stack([np.ones(data.n), a, data.targets]), mode="r"))
     hidden, targets = both[:, : net.width + 1], both[:, net.width + 1 :]
     columns = np.arange(net.width + 1)
 

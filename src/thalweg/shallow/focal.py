@@ -113,10 +113,10 @@ def focal_spectrum(net: ShallowNet, data: Objective) -> FocalSpectrum:
     spread = np.linalg.svd(triangle, compute_uv=False)
     if not spread[-1] > REGULAR * spread[0]:
         return nothing
-    half = solve_triangular(triangle, bent / np.outer(columns, columns), trans="T")
-    whitened = solve_triangular(triangle, half.T, trans="T")
+    half = solve_triangular(triangle, bent / np.outer(columns, columns), trans=1)
+    whitened = solve_triangular(triangle, half.T, trans=1)
     values = np.linalg.eigvalsh((whitened + whitened.T) / 2)
-    step = solve_triangular(triangle, gradient / columns, trans="T")
+    step = solve_triangular(triangle, gradient / columns, trans=1)
     bending = values[np.abs(values) > P * np.finfo(float).eps]
     return FocalSpectrum(
         regular=True,

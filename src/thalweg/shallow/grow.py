@@ -92,7 +92,7 @@ class SplitAdvice:
         said = [Statement("grow.critical", {"gradient": self.gradient_norm, "negative": self.negative})]
         for split in self.splits:
             values = {"neuron": split.neuron, "inside": split.curvature_inside, "outside": split.curvature_outside}
-            said.append(Statement(f"grow.{'descends' if split.gain else 'stays'}", values))
+            said.append(Statement("grow.descends" if split.gain else "grow.stays", values))
         return (*said, Statement("grow.ends", {}))
 
     def __str__(self) -> str:

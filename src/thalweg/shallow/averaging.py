@@ -1,0 +1,201 @@
+"""Stochastic gradient descent with Polyak averaging near a minimum: batch size, steps, averaging, predicted loss.
+
+With batches of b rows drawn by their weights the gradient has the covariance `S / b`, S that of one row's gradient.
+The average over T steps of `eta_t = eta_0 t^-0.6` has the error covariance `H^-1 S H^-1 / (b T)`, so an excess loss of
+`tr(H^-1 S) / (2 b T)` (Polyak and Juditsky 1992); the last iterate has `eta_T tr(S) / (4 b)`. A step of constant size
+leaves the bias `-H^-1 T3[C] / 2`, `H C + C H = eta S / b`, which averaging does not remove: T3 is the third derivative
+of the loss. Steps up to `2 b / (R^2 + (b - 1) L)` are stable, `R^2` the largest curvature of one row; beyond about
+`R^2 / L` rows larger batches no longer allow larger steps (Ma, Bassily and Belkin 2018). Formulas: specification 5.6.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from thalweg.shallow.derivatives import Objective
+from thalweg.shallow.net import ShallowNet
+
+DECAY = 0.6
+"""Exponent of the decaying step: above one half, so that the average is as good as Newton's steps would be."""
+
+LONGEST = 1e15
+"""Steps beyond which no plan is made."""
+
+
+@dataclass(frozen=True, eq=False)
+class AveragingPlan:
+    """Stochastic gradient descent with averaging that ends within a tolerance of the minimum.
+
+    Attributes
+    ----------
+    batch : int
+        Rows of a batch.
+    critical_batch : int
+        Rows beyond which a larger batch saves no steps.
+    first_step : float
+        `eta_0` of `eta_t = eta_0 t^-0.6`: half the largest stable one.
+    averaging_start : float
+        Step from which to average: what is left of the start is then half the tolerance.
+    steps : float
+        Steps in all; infinite where it takes more than 1e15.
+    excess_average, excess_last, excess_constant : float
+        Predicted excess loss after these steps: of the average, of the last iterate, and of the average with the
+        constant step `eta_0`, whose bias stays.
+    noise : float
+        `tr(H^-1 S) / 2`: divided by the rows seen while averaging it is the statistical part of the excess loss.
+    """
+
+    batch: int
+    critical_batch: int
+    first_step: float
+    averaging_start: float
+    steps: float
+    excess_average: float
+    excess_last: float
+    excess_constant: float
+    noise: float
+
+
+def plan_averaging(
+    net: ShallowNet,
+    data: Objective,
+    spectrum: tuple[Float[np.ndarray, " P"], Float[np.ndarray, "P P"]],
+    components: Float[np.ndarray, " P"],
+    gap: float,
+    batch: int | None = None,
+) -> AveragingPlan:
+    """Plan stochastic gradient descent from a net near a minimum.
+
+    Parameters
+    ----------
+    net
+        The minimum.
+    data
+        The objective.
+    spectrum
+        Eigenvalues, all positive, and eigenvectors of the Hessian there.
+    components
+        Of `theta - theta*` along the eigenvectors, for the net from which training goes on.
+    gap
+        Excess loss to reach.
+    batch
+        Rows of a batch; by default the critical batch, at most all rows.
+
+    Returns
+    -------
+    AveragingPlan
+        With the predicted excess losses.
+    """
+    values, vectors = spectrum
+    rows, curvature = _row_gradients(net, data)
+    covariance = (data.weights[:, None] * rows).T @ rows
+    largest = float(values[-1])
+    critical = math.ceil(curvature / largest)
+    b = min(data.n, critical) if batch is None else batch
+    first = b / (curvature + (b - 1) * largest)
+    turned = vectors.T @ covariance @ vectors
+    noise = 0.5 * float((np.diag(turned) / values).sum())
+    bias = _bias_loss(net, data, values, vectors, turned * (first / b))
+    start = _burn_in(values, components, first, gap / 2)
+
+    def excess(averaged: float) -> float:
+        mean_step = ((start + averaged) ** (1 - DECAY) - start ** (1 - DECAY)) / ((1 - DECAY) * averaged)
+        return noise / (b * averaged) + bias * mean_step**2
+
+    averaged = _bisect(lambda count: excess(count) <= gap / 2, 1.0)
+    steps = start + averaged
+    last = first * steps**-DECAY * float(np.trace(covariance)) / (4 * b) if math.isfinite(steps) else math.nan
+    return AveragingPlan(
+        batch=b,
+        critical_batch=critical,
+        first_step=first,
+        averaging_start=start,
+        steps=steps,
+        excess_average=excess(averaged) if math.isfinite(steps) else math.nan,
+        excess_last=last,
+        excess_constant=bias + (noise / (b * averaged) if math.isfinite(averaged) else 0.0),
+        noise=noise,
+    )
+
+
+def _row_gradients(net: ShallowNet, data: Objective) -> tuple[Float[np.ndarray, "n P"], float]:
+    """Return the gradients of the rows' losses about their mean, and the largest curvature of one row."""
+    jacobian = data.jacobian(net).reshape(data.n, net.outputs, -1)
+    residual = data.residual(net).reshape(data.n, -1)
+    rows = 2 * np.einsum("ik,ikp->ip", residual, jacobian)
+    return rows - data.weights @ rows, float(2 * np.square(jacobian).sum(axis=(1, 2)).max())
+
+
+def _bias_loss(net: ShallowNet, data: Objective, values: np.ndarray, vectors: np.ndarray, scaled: np.ndarray) -> float:
+    """Return the loss of the bias that a constant step leaves; `scaled` is `eta S / b` along the eigenvectors."""
+    C = scaled / (values[:, None] + values)
+    pull = vectors.T @ third_derivative_along(net, data, vectors @ C @ vectors.T)
+    bias = -0.5 * pull / values
+    return 0.5 * float(values @ np.square(bias))
+
+
+def third_derivative_along(net: ShallowNet, data: Objective, C: Float[np.ndarray, "P P"]) -> Float[np.ndarray, " P"]:
+    """Return `T3[C]`, the gradient of `tr(C H(theta))` at the net, in closed form.
+
+    Parameters
+    ----------
+    net
+        Where.
+    data
+        The objective; the ridge has no third derivative.
+    C : array (P, P)
+        Symmetric and positive semidefinite.
+
+    Returns
+    -------
+    array (P,)
+        Sum of `D3 J[u, u, .]` over the eigenvectors u of C, scaled to their eigenvalues.
+    """
+    scales, vectors = np.linalg.eigh(C)
+    K, m, D = net.outputs, net.width, net.features + 1
+    xt, V = data.augmented, net.output_weights
+    a, a1, a2, a3 = net.psi.derivatives(xt @ net.B.T, 3)
+    w = data.weights[:, None]
+    r = w * data.residual(net).reshape(data.n, K)
+    total = np.zeros(net.parameter_count)
+    of_bias, of_outer, of_inner = total[:K], total[K : K * (1 + m)].reshape(m, K), total[K * (1 + m) :].reshape(m, D)
+    for scale, u in zip(scales, vectors.T, strict=True):
+        if not scale > 0:
+            continue
+        e0, e, s = u[:K], u[K : K * (1 + m)].reshape(m, K), xt @ u[K * (1 + m) :].reshape(m, D).T
+        first = w * (e0 + a @ e + (a1 * s) @ V)
+        second = w * (2 * (a1 * s) @ e + (a2 * s * s) @ V)
+        of_bias += scale * second.sum(axis=0)
+        of_outer += scale * ((a2 * s * s).T @ r + a.T @ second + 2 * (a1 * s).T @ first)
+        inner = 2 * (r @ e.T) * a2 * s + (r @ V.T) * a3 * s * s + (second @ V.T) * a1
+        of_inner += scale * (inner + 2 * ((first @ e.T) * a1 + (first @ V.T) * a2 * s)).T @ xt
+    return 2 * total
+
+
+def _burn_in(values: np.ndarray, components: np.ndarray, first: float, gap: float) -> float:
+    """Return the step from which what is left of the start is below `gap`."""
+
+    def left(t: float) -> float:
+        travelled = first * (t ** (1 - DECAY) - 1) / (1 - DECAY)
+        return 0.5 * float((values * np.square(components * np.exp(-values * travelled))).sum())
+
+    return _bisect(lambda t: left(t) <= gap, 1.0)
+
+
+def _bisect(reached, low: float) -> float:
+    """Return the least count from `low` on at which a predicate that stays true becomes true; infinite if too large."""
+    if reached(low):
+        return low
+    if not reached(LONGEST):
+        return math.inf
+    high = LONGEST
+    for _ in range(200):
+        middle = math.sqrt(low * high)
+        low, high = (low, middle) if reached(middle) else (middle, high)
+        if high <= low * (1 + 1e-6):
+            break
+    return float(math.ceil(high))
