@@ -9,6 +9,7 @@ blocks `(v_j, B_j)`, `2 sum_i w_i r_i a'_ij xt_i`, and `(B_j, B_j)`, `2 sum_i w_
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -68,7 +69,7 @@ class Objective:
         fields = {
             "X": X,
             "y": y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y,
-            "weights": given / given.sum(),
+            "weights": given / math.fsum(given),
             "ridge": float(ridge) if ridge.ndim == 0 else ridge,
             "anchor": anchor,
         }
@@ -155,6 +156,13 @@ class Objective:
 
     def second_order(self, net: ShallowNet) -> tuple[float, Float[np.ndarray, " P"], Float[np.ndarray, "P P"]]:
         """Return J, its gradient and its Hessian, from one pass over the data."""
+        cost, gradient, G, R = self.curvatures(net)
+        return cost, gradient, np.add(G, R, out=G)
+
+    def curvatures(
+        self, net: ShallowNet
+    ) -> tuple[float, Float[np.ndarray, " P"], Float[np.ndarray, "P P"], Float[np.ndarray, "P P"]]:
+        """Return J, its gradient, the Gauss-Newton matrix, and the rest of the Hessian: residual and ridge."""
         self.require_fits(net)
         m, D, v = net.width, net.features + 1, net.output_weights
         gram, square = np.zeros((1 + m + m * D,) * 2), 0.0
@@ -171,11 +179,11 @@ class Objective:
             A = gram_rows(a, slope, piece.xt, np.sqrt(2 * piece.w))
             gram += A.T @ A
         inner += np.einsum("jk,jkc->jc", v, cross)
-        H = expand_gram(net, gram)
-        add_residual_blocks(net, H, 2 * cross, 2 * curvature)
         penalties = self.penalties(net)
-        H[np.diag_indices_from(H)] += 2 * penalties
-        return square + self._penalty(net), 2 * gradient + 2 * penalties * self.displacement(net), H
+        gradient = 2 * gradient + 2 * penalties * self.displacement(net)
+        rest = residual_blocks(net, 2 * cross, 2 * curvature)
+        rest[np.diag_indices_from(rest)] += 2 * penalties
+        return square + self._penalty(net), gradient, expand_gram(net, gram), rest
 
     def _penalty(self, net: ShallowNet) -> float:
         return float(self.penalties(net) @ np.square(self.displacement(net)))
@@ -259,20 +267,19 @@ def add_products(total: Float[np.ndarray, "m D D"], share: Float[np.ndarray, "n 
         total[:, c + 1 :, c] += column[:, 1:]
 
 
-def add_residual_blocks(
-    net: ShallowNet,
-    H: Float[np.ndarray, "P P"],
-    cross: Float[np.ndarray, "m K D"],
-    curvature: Float[np.ndarray, "m D D"],
-) -> None:
-    """Add the blocks in which the residual enters: `cross` at (v_j, B_j), `curvature` at (B_j, B_j)."""
+def residual_blocks(
+    net: ShallowNet, cross: Float[np.ndarray, "m K D"], curvature: Float[np.ndarray, "m D D"]
+) -> Float[np.ndarray, "P P"]:
+    """Return the part of the Hessian with the residual: `cross` at (v_j, B_j), `curvature` at (B_j, B_j)."""
     K, D = net.outputs, net.features + 1
+    R = np.zeros((net.parameter_count,) * 2)
     for j in range(net.width):
         weights = slice(K + j * K, K + (j + 1) * K)
         hidden = slice(K * (1 + net.width) + j * D, K * (1 + net.width) + (j + 1) * D)
-        H[weights, hidden] += cross[j]
-        H[hidden, weights] += cross[j].T
-        H[hidden, hidden] += curvature[j]
+        R[weights, hidden] = cross[j]
+        R[hidden, weights] = cross[j].T
+        R[hidden, hidden] = curvature[j]
+    return R
 
 
 def _views(net: ShallowNet, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

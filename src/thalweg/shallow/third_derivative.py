@@ -1,0 +1,167 @@
+"""How fast the Hessian of a shallow network can change, in whitened coordinates (specification, section 5.5, step 2).
+
+With `theta = theta_hat + Li' z` the map `z -> Li H(z) Li'` has on `|z| <= rho` a Lipschitz constant of at most
+
+    M = 2 sum_i w_i R_i D3_i + 3 (sqrt(lambda_max(Li G Li')) + rho s) s,   s = sqrt(2 sum_i w_i D2_i^2),
+
+since the third derivative of the loss along `u` is `2 sum w (r D3 Psi + 3 D Psi D2 Psi)`, and the norm of a
+symmetric trilinear form is reached on its diagonal. `D2_i, D3_i` bound the derivatives of the output at row i, `R_i` its
+residual:
+
+    D2_i = sum_j (2 alpha_j q1 tau_ij + V_j q2 tau_ij^2),   D3_i = sum_j (3 alpha_j q2 tau_ij^2 + V_j q3 tau_ij^3),
+    tau_ij = |Li_Bj xt_i|,  alpha_j = |Li_vj|,  V_j = |v_j| + rho alpha_j,  R_i = |r_i| + rho (|Li DF_i| + rho D2_i),
+
+and `q_k(ij)` bounds `|psi^(k)|` wherever `z_ij` can go. The ridge is quadratic and does not appear.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from thalweg.numerics.whitening import TINY, upward
+from thalweg.shallow.activations import Activation, largest_derivative
+
+FRACTION = 0.5
+"""Share of the positive curvature that may be spent on its change within the ellipsoid."""
+
+PRECISION = 1e-6
+"""Relative width to which the radius is found; the lower end is kept."""
+
+ROUNDS = 60
+
+NOTHING = 2.0**-400
+"""Below this there is no third derivative but what allows for underflow: any radius will do, and 1 is taken."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sizes:
+    """Upper bounds of everything that the third derivative depends on.
+
+    Attributes
+    ----------
+    psi
+        The activation.
+    w : array (n,)
+        Weights of the rows, exact.
+    z, z_error : arrays (n, m)
+        Arguments of the neurons, computed, and how far they may be off.
+    derivatives : tuple of three arrays (n, m)
+        `|psi'|, |psi''|, |psi'''|` at the rows.
+    residual, first : arrays (n,)
+        `|r_i|` and `|Li DF_i|`.
+    tau : array (n, m)
+        `|Li_Bj xt_i|`.
+    alpha, v : arrays (m,)
+        `|Li_vj|` and `|v_j|`.
+    gauss_newton : float
+        The largest eigenvalue of `Li G Li'`.
+    """
+
+    psi: Activation
+    w: Float[np.ndarray, " n"]
+    z: Float[np.ndarray, "n m"]
+    z_error: Float[np.ndarray, "n m"]
+    derivatives: tuple[np.ndarray, np.ndarray, np.ndarray]
+    residual: Float[np.ndarray, " n"]
+    first: Float[np.ndarray, " n"]
+    tau: Float[np.ndarray, "n m"]
+    alpha: Float[np.ndarray, " m"]
+    v: Float[np.ndarray, " m"]
+    gauss_newton: float
+
+    def lipschitz(self, rho: float) -> float:
+        """Return `M` on the ellipsoid of radius `rho`; infinite or NaN where there is no bound."""
+        tau, V = self.tau, self.v + rho * self.alpha
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            q1, q2, q3 = self._derivatives_within(rho)
+            q2 *= tau
+            q1 *= 2 * self.alpha
+            q1 += V * q2
+            second = np.vecdot(q1, tau)
+            q3 *= tau
+            q3 *= V
+            q3 *= tau
+            q2 *= 3 * self.alpha
+            q2 += q3
+            third = np.vecdot(q2, tau)
+            reach = self.residual + rho * (self.first + rho * second)
+            s = math.sqrt(2 * float(self.w @ np.square(second))) + TINY
+            M = 2 * float(self.w @ (reach * third)) + 3 * (math.sqrt(self.gauss_newton) + rho * s) * s
+        n, m = tau.shape
+        return M * upward(n + m + 50) + TINY if math.isfinite(M) else math.inf
+
+    def _derivatives_within(self, rho: float) -> tuple[np.ndarray, ...]:
+        """Bound `|psi'|, |psi''|, |psi'''|` wherever the arguments can go."""
+        step = rho * self.tau
+        if all(math.isfinite(bound) for bound in self.psi.bounds[1:]):
+            limits = self.psi.bounds
+            return tuple(
+                np.minimum(step * limits[k + 1] + here, limits[k])
+                for k, here in zip((1, 2, 3), self.derivatives, strict=True)
+            )
+        reach = (step + self.z_error) * upward(4)
+        ends = self.z - reach, self.z + reach
+        return tuple(largest_derivative(self.psi, k, *ends) for k in (1, 2, 3))
+
+
+def largest_radius(sizes: Sizes, available: float) -> tuple[float, float]:
+    """Return the largest `rho` with `rho M(rho) <= available`, from below, and `M` there.
+
+    Parameters
+    ----------
+    sizes
+        What `M` depends on.
+    available
+        Positive: a share of the least curvature.
+
+    Returns
+    -------
+    tuple
+        `rho` and `M(rho)`; `(0, inf)` where no radius was found.
+    """
+    upper = 1.0
+    here = sizes.lipschitz(upper)
+    if here <= NOTHING:
+        return upper, here
+    if (start := sizes.lipschitz(0.0)) > 0 and math.isfinite(start):
+        upper = available / start
+        here = sizes.lipschitz(upper)
+    for _ in range(ROUNDS):
+        if math.isfinite(here):
+            break
+        upper *= 2.0**-8
+        here = sizes.lipschitz(upper)
+    if not math.isfinite(here):
+        return 0.0, math.inf
+    if upper * here <= available:
+        return upper, here
+    lower = available / here
+    M = sizes.lipschitz(lower)
+    if not lower * M <= available:  # rounding alone
+        lower *= 1 - 2.0**-40
+        M = sizes.lipschitz(lower)
+    return _narrow(sizes, available, (lower, M), (upper, here))
+
+
+def _narrow(
+    sizes: Sizes, available: float, below: tuple[float, float], above: tuple[float, float]
+) -> tuple[float, float]:
+    """Close in on `rho M(rho) = available` by false position in logarithms (Illinois), keeping the lower end."""
+    (a, Ma), (b, Mb) = below, above
+    fa, fb = math.log(a * Ma / available), math.log(b * Mb / available)
+    for _ in range(ROUNDS):
+        if not (b > a * (1 + PRECISION) and fa < 0 < fb):
+            break
+        middle = math.exp((math.log(a) * fb - math.log(b) * fa) / (fb - fa))
+        middle = min(max(middle, a * (1 + PRECISION / 2)), b * (1 - PRECISION / 4))
+        M = sizes.lipschitz(middle)
+        f = math.log(middle * M / available)
+        if middle * M <= available:
+            a, Ma, fa, fb = middle, M, f, fb / 2
+        else:
+            b, fb, fa = middle, f, fa / 2
+    return a, Ma
