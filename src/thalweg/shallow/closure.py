@@ -5,12 +5,14 @@ Merging. A pair `v/2 +- 1/(2e)` at `B +- e p` tends to `v psi(z) + (p.xt) psi'(z
     sum of the pair = v psi + (p.xt) psi' + e^2 (v (p.xt)^2 psi''/2 + (p.xt)^3 psi'''/6) + O(e^4).
 
 `(v, p, B, e)` are coordinates of the pair, and the cost is a smooth function of `e^2 >= 0` in them. So a strict minimum
-of the closure model is a strict local infimum of the family, approached and never attained, if
-`drift = 2 sum_i w_i r_i (v (p.xt_i)^2 psi''/2 + (p.xt_i)^3 psi'''/6)` is positive; if it is negative, networks leave it.
+of the closure model is a strict local infimum of the family, approached and never attained, if the drift
+`2 sum_i w_i r_i (v (p.xt_i)^2 psi''/2 + (p.xt_i)^3 psi'''/6)` is positive; if it is negative, networks leave it.
 (Derived here; specification section 4 gives the closure model.)
 
-Saturation. A neuron whose inner weights grow becomes a step: a fixed feature. Rows in its transition, at most as many as a
-hyperplane can hold, are fitted exactly as long as the value that this needs lies between those of the step.
+Saturation. A neuron whose inner weights grow becomes a step: a fixed feature. Rows in its transition, at most as many
+as a hyperplane can hold, are fitted exactly as long as the value that this needs lies between those of the step. The
+drift is then the rise of the loss as the step softens, to first order: along this ray the loss tends to the limit from
+above if it is positive. Other directions may do better, so no infimum is claimed.
 """
 
 from __future__ import annotations
@@ -53,8 +55,7 @@ class LimitNet:
     loss
         Cost at the limit.
     drift
-        Derivative of the cost by `e^2` for merging neurons; for a step the largest loss decrease per unit that a
-        settled row could still gain, negated.
+        How the cost rises off the limit; minus infinity if the limit was not found.
     smallest, largest
         Extreme eigenvalues of its Hessian.
     gradient
@@ -74,7 +75,7 @@ class LimitNet:
 
     @property
     def attracts(self) -> bool:
-        """Whether the limit is a strict minimum of the closure and the family approaches it."""
+        """Whether the limit is a strict minimum of the closure and lies below the networks on their way to it."""
         return self.drift > 0 and self.smallest > SINGULAR * self.largest
 
 
@@ -147,9 +148,17 @@ def stepped(cost: BatchedCost, theta: Float[np.ndarray, " P"], noise: float) -> 
     left = replace(layout, m=int((~which).sum()), steps=len(useful))
     weights = np.where(settled, cost.weights, 0.0)
     closure = _closure(cost, left, weights, steps[useful])
-    constant = sum(v[0, which, 0][s] * steps[s, settled][0] for s in range(len(steps)) if s not in useful)
-    start = np.concatenate([theta[:1] + constant, v[0, which, 0][useful], v[0, ~which, 0], B[0, ~which].ravel()])
-    return _limits(SATURATION, closure, start[None], noise)[0]
+    outer, moving = v[0, which, 0].copy(), v[0, ~which, 0]
+    constant = sum(outer[s] * steps[s, settled][0] for s in range(len(steps)) if s not in useful)
+    start = np.concatenate([theta[:1] + constant, outer[useful], moving, B[0, ~which].ravel()])
+    limit = _limits(SATURATION, closure, start[None], noise)[0]
+    if limit.drift == -np.inf:
+        return limit
+    outer[useful] = limit.theta[1 : 1 + len(useful)]
+    residual = closure.residuals(limit.theta[None])[0, 0]
+    if not _can_fit(cost, residual, outer, inside[which]):
+        return None
+    return replace(limit, drift=_softening(cost, B[0, which], outer, np.where(settled, residual, 0.0)))
 
 
 def approaching_pair(limit: LimitNet, e: float) -> Float[np.ndarray, " P"]:
@@ -207,10 +216,31 @@ def _limits(kind: str, closure: BatchedCost, starts: np.ndarray, noise: float) -
     return found
 
 
+def _can_fit(cost: BatchedCost, residual: np.ndarray, outer: np.ndarray, inside: np.ndarray) -> bool:
+    """Tell whether rows in transition can be fitted: what they lack lies between the values of their step."""
+    ends = cost.activation(np.array([-FAR, FAR]))
+    for row in np.flatnonzero(inside.any(axis=0)):
+        low, high = np.sort(np.outer(outer[inside[:, row]], ends), axis=1).sum(axis=0)
+        if not low < -residual[row] < high:
+            return False
+    return True
+
+
+def _softening(cost: BatchedCost, B: np.ndarray, outer: np.ndarray, residual: np.ndarray) -> float:
+    """Return the rise of the loss as steps soften, relative to the largest slope: it may be too small for a float."""
+    z = B @ cost.rows
+    slope = np.abs(cost.activation.derivatives(z, 1)[1])
+    largest = slope[:, residual != 0].max(initial=0.0)
+    if largest == 0:
+        return 0.0
+    change = -np.sign(z) * slope / largest
+    return float(2 * (cost.weights * residual) @ (outer @ change))
+
+
 def _drift(kind: str, closure: BatchedCost, theta: np.ndarray) -> float:
     """Return how the cost rises off the limit; its sign says whether networks approach it."""
     if kind == SATURATION:
-        return 1.0
+        return 0.0  # it depends on the inner weights of the steps, which the closure does not know
     _, _, v, p, B = closure.layout.split(theta[None])
     z, tilt = B[0, 0] @ closure.rows, p[0, 0] @ closure.rows
     _, _, second, third = closure.activation.derivatives(z, 3)

@@ -18,7 +18,7 @@ SAME_PARAMETERS = 1e-5
 def group(
     nets: list[ShallowNet], losses: Float[np.ndarray, " k"], noise: float, *, symmetric: bool
 ) -> Int[np.ndarray, " k"]:
-    """Number networks so that equal numbers are the same minimum.
+    """Return a number for each network; equal numbers are the same minimum.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """Early signs that a network runs to infinity: a neuron that saturates, or two that merge (specification, section 4).
 
-Saturation: `psi'(z_j) xt` is negligible on all rows but at most `d`. A hyperplane has room for as many rows, so a neuron
-that becomes a step may keep them in its transition for ever. Merging: `B_i -> B_j` (or its mirror image) while the
-output weights cancel. Both are suspicions; `closure.py` confirms or refutes them.
+Saturation: `psi'(z_j) xt` is negligible on all rows but at most `d`. A hyperplane has room for as many rows, so a
+neuron that becomes a step may keep them in its transition for ever. Merging: `B_i -> B_j` (or its mirror image) while
+the output weights cancel. Both are suspicions; `closure.py` confirms or refutes them.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def transition_rows(cost: BatchedCost, theta: Float[np.ndarray, "S P"]) -> Bool[
     return (slope >= least) & (slope > NEGLIGIBLE)
 
 
-def saturated(cost: BatchedCost, theta: Float[np.ndarray, "S P"]) -> Bool[np.ndarray, "S m"]:
-    """Tell which neurons learn on no row but those few that lie in their transition."""
+def saturated(cost: BatchedCost, theta: Float[np.ndarray, "S P"], level: float = NEGLIGIBLE) -> Bool[np.ndarray, "S m"]:
+    """Tell which neurons learn on no row, up to `level`, but those few that lie in their transition."""
     layout = cost.layout
     steep = np.abs(theta[:, layout.inner].reshape(len(theta), layout.m, layout.d + 1)).max(axis=2) > STEEP
     found = np.zeros((len(theta), layout.m), dtype=bool)
@@ -58,7 +58,7 @@ def saturated(cost: BatchedCost, theta: Float[np.ndarray, "S P"]) -> Bool[np.nda
     if which.size and cost.rows.shape[1] > layout.d:
         pull = np.partition(_pull(cost, theta[which]), cost.rows.shape[1] - 1 - layout.d, axis=2)
         rest = pull[:, :, : cost.rows.shape[1] - layout.d]
-        found[which] = np.sqrt((rest**2).mean(axis=2)) < NEGLIGIBLE
+        found[which] = np.sqrt((rest**2).mean(axis=2)) < level
     return found & steep
 
 

@@ -2,8 +2,8 @@
 
 Starts descend together to the floor of rounding (`multistart.py`), are compared up to symmetry (`distinct.py`) and
 certified (`certificate.py`). By theorem T1 every efficient local minimum is strict for almost every target, so a start
-ends at a strict minimum that can be proved, at infinity (section 4 of the specification; `closure.py` gives the limit), or
-out of steps; nothing else was ever seen on data in general position.
+ends at a strict minimum that can be proved, at infinity (section 4 of the specification; `closure.py` gives the limit),
+or out of steps; nothing else was ever seen on data in general position.
 """
 
 from __future__ import annotations

@@ -24,8 +24,8 @@ from thalweg.shallow.trust_region import AT_FLOOR, SPENT, WATCHED, short_descent
 STEPS = 250
 """Trust-region steps of a start at most: nine in ten bounded ones need fewer than a hundred."""
 
-GAPS = (0.3, 0.1, 0.03, 0.01)
-"""Distances of cancelling neurons, in standardised units, at which a closure model is asked, one a round."""
+ROUNDS = ((0.3, 1e-4), (0.1, 1e-6), (0.03, 1e-9), (0.01, 1e-13))
+"""Distances of cancelling neurons, and slopes of saturating ones, at which a closure model is asked, one a round."""
 
 START_RIDGE = 1e-10
 """Relative ridge of the least squares that sets the output weights of a start."""
@@ -106,9 +106,8 @@ def scaled(objective: Objective, width: int, activation: str) -> Scaled:
     ridge = np.broadcast_to(objective.ridge, factor.shape) * factor**2 / unit**2
     anchor = np.zeros(factor.size) if objective.anchor is None else objective.anchor / factor
     scaled_targets = np.ascontiguousarray(targets.T) / unit
-    cost = BatchedCost(
-        template.psi, Layout(width, d, K), rows, scaled_targets, weights, np.zeros((0, n)), ridge, anchor
-    )
+    layout, steps = Layout(width, d, K), np.zeros((0, n))
+    cost = BatchedCost(template.psi, layout, rows, scaled_targets, weights, steps, ridge, anchor)
     noise = float(np.sqrt(weights @ (scaled_targets**2).sum(axis=0)))
     return Scaled(objective, template, cost, factor, unit, noise)
 
@@ -173,12 +172,12 @@ def run_descents(problem: Scaled, theta: Float[np.ndarray, "S P"], steps: int = 
     entered, short = short_descent(cost, theta)
     found = Descents(entered, np.zeros(S), np.zeros(S), short, np.full(S, UNFINISHED), np.full(S, -1))
     who, radius, taken = np.arange(S), np.ones(S), np.zeros(S, dtype=np.int64)
-    for gap in (*GAPS, 0.0) if problem.is_free else (None,):
+    for gap, level in (*ROUNDS, (0.0, 0.0)) if problem.is_free else ((0.0, 0.0),):
         if who.size == 0:
             break
         left = max(int(steps - taken[who].min()), 1)
         descent = trust_region(cost, found.theta[who], limit=left, noise=problem.noise, radius=radius[who],
-                               watch=None if gap is None else _watch(cost, gap))  # fmt: skip
+                               watch=_watch(cost, gap, level) if problem.is_free else None)  # fmt: skip
         found.theta[who], found.loss[who], found.gradient[who] = descent.theta, descent.loss, descent.gradient
         radius[who] = descent.radius
         taken[who] += descent.steps
@@ -193,12 +192,13 @@ def run_descents(problem: Scaled, theta: Float[np.ndarray, "S P"], steps: int = 
     return found
 
 
-def _watch(cost: BatchedCost, gap: float):
+def _watch(cost: BatchedCost, gap: float, level: float):
     """Return the watch of one round."""
     symmetry = cost.activation.symmetry
 
     def watch(theta: np.ndarray, loss: np.ndarray, steps: np.ndarray) -> np.ndarray:
-        return saturated(cost, theta).any(axis=1) | (closest_pairs(cost.layout, theta, symmetry).distance < gap)
+        merging = closest_pairs(cost.layout, theta, symmetry).distance < gap
+        return merging | saturated(cost, theta, level).any(axis=1)
 
     return watch
 
@@ -210,36 +210,48 @@ def confirm(problem: Scaled, found: Descents, suspects: Int[np.ndarray, " s"]) -
         return
     flat = saturated(cost, found.theta[suspects]).any(axis=1)
     for k in suspects[flat]:
-        mark_saturated(problem, found, int(k))
+        limit = _step_limit(problem, found.theta[k])
+        if limit is not None and limit.attracts:
+            _mark(found, int(k), SATURATION, limit)
     rest = suspects[~flat]
     pairs = closest_pairs(cost.layout, found.theta[rest], cost.activation.symmetry)
-    near = np.flatnonzero(pairs.distance < GAPS[0])
+    near = np.flatnonzero(pairs.distance < ROUNDS[0][0])
     if near.size == 0 or cost.layout.K > 1:
         return
     rest = rest[near]
     pairs = ClosestPairs(pairs.first[near], pairs.second[near], pairs.mirrored[near], pairs.distance[near])
     for at, (k, limit) in enumerate(zip(rest, merged(cost, found.theta[rest], pairs, problem.noise), strict=True)):
-        if is_approached(cost, found.theta[k], found.loss[k], pairs, at, limit):
-            found.state[k], found.limit[k] = MERGING, len(found.limits)
-            found.limits.append(limit)
+        if is_approached(cost, found.theta[k], float(found.loss[k]), pairs, at, limit):
+            _mark(found, int(k), MERGING, limit)
 
 
 def _confirm_rested(problem: Scaled, found: Descents) -> None:
-    """Find the saturated networks among those that came to rest: their gradient has only underflowed."""
-    rested = np.flatnonzero(found.state == REST)
-    if rested.size == 0 or problem.is_coercive:
+    """Find the saturated networks among those that stopped: their gradient has only underflowed."""
+    left = np.flatnonzero(np.isin(found.state, (REST, UNFINISHED)))
+    if left.size == 0 or problem.is_coercive:
         return
-    for k in rested[saturated(problem.cost, found.theta[rested]).any(axis=1)]:
+    for k in left[saturated(problem.cost, found.theta[left]).any(axis=1)]:
         mark_saturated(problem, found, int(k))
 
 
 def mark_saturated(problem: Scaled, found: Descents, k: int) -> None:
-    found.state[k] = SATURATION
-    if problem.is_free and problem.cost.layout.K == 1:
-        limit = stepped(problem.cost, found.theta[k], problem.noise)
-        if limit is not None and limit.drift > -np.inf:
-            found.limit[k] = len(found.limits)
-            found.limits.append(limit)
+    """Mark a start as saturated, with its limit where that can be computed."""
+    _mark(found, k, SATURATION, _step_limit(problem, found.theta[k]))
+
+
+def _step_limit(problem: Scaled, theta: Float[np.ndarray, " P"]) -> LimitNet | None:
+    """Return the limit of a saturated network, if there is one output, no ridge, and it can be found."""
+    if not problem.is_free or problem.cost.layout.K > 1:
+        return None
+    limit = stepped(problem.cost, theta, problem.noise)
+    return limit if limit is not None and limit.drift > -np.inf else None
+
+
+def _mark(found: Descents, k: int, state: int, limit: LimitNet | None) -> None:
+    found.state[k] = state
+    if limit is not None:
+        found.limit[k] = len(found.limits)
+        found.limits.append(limit)
 
 
 def _spread(values: np.ndarray, weights: np.ndarray) -> float:

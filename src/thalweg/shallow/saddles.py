@@ -1,7 +1,7 @@
 """Critical points of any index: descent of the norm of the gradient from random points, classified by inertia.
 
-The step is that of Levenberg and Marquardt on the equations `grad J = 0`, `s = -(H^2 + mu)^-1 H grad J`, in the basis of
-the eigenvectors of the Hessian. It finds minima and saddles alike; where it ends at a point of rank loss that is no
+The step is that of Levenberg and Marquardt on the equations `grad J = 0`, `s = -(H^2 + mu)^-1 H grad J`, in the basis
+of the eigenvectors of the Hessian. It finds minima and saddles alike; where it ends at a point of rank loss that is no
 critical point, the norm does not vanish and the run is dropped (specification, section 5.4).
 """
 

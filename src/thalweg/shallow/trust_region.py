@@ -1,9 +1,10 @@
 """Descent of many networks at once: short Levenberg-Marquardt, then a trust region with the exact Hessian.
 
-Levenberg-Marquardt enters a basin cheaply but finishes only linearly (theorem T3: at the rate max |k|). The trust region
-minimises the exact quadratic model in a ball: with `H = Q diag(l) Q'` the step is `-(l + mu)^-1 Q'g`, `mu >= max(0, -l_1)`
-from the secular equation `|s(mu)| = R` (Moré and Sorensen 1983), so it leaves saddles along their negative directions.
-Near the floor the difference of two losses is noise: there a step is taken if and only if the gradient falls.
+Levenberg-Marquardt enters a basin cheaply but finishes only linearly (theorem T3: at the rate max |k|). The trust
+region minimises the exact quadratic model in a ball: with `H = Q diag(l) Q'` the step is `-(l + mu)^-1 Q'g` with
+`mu >= max(0, -l_1)` from the secular equation `|s(mu)| = R` (Moré and Sorensen 1983), so it leaves saddles along their
+negative directions. Near the floor the difference of two losses is noise: there a step is taken if and only if the
+gradient falls.
 
 Networks need very different numbers of steps. A fixed number of places is filled anew as networks finish, so every call
 into the linear algebra works on a full batch and the data of a batch stay in the cache.
