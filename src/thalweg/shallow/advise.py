@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from thalweg.numerics.options import real_number, whole_number
-from thalweg.records import Certificate, Statement, Verdict
+from thalweg.records import Cell, Certificate, Statement, Verdict
 from thalweg.shallow.averaging import AveragingPlan, plan_averaging
 from thalweg.shallow.certificate import certify_objective
 from thalweg.shallow.derivatives import Objective, objective
@@ -108,8 +108,8 @@ class Advice:
 
     @property
     def recommended(self) -> MethodAdvice | None:
-        """The method with the fewest operations left."""
-        able = [method for method in self.methods if method.steps is not None]
+        """The method with the fewest operations left; None if nothing is left, or no method gets there."""
+        able = [method for method in self.methods if method.steps]
         return able[0] if able else None
 
     @property
@@ -122,13 +122,15 @@ class Advice:
         if self.minimiser is None:
             return (Statement("remaining.no_minimum", {"smallest": self.smallest, "loss": self.loss}),)
         said = [_stopping(self)]
-        values = {"condition": self.condition, "smallest": self.smallest, "largest": self.largest}
+        values: dict[str, Cell] = {"condition": self.condition, "smallest": self.smallest, "largest": self.largest}
         said.append(Statement("remaining.condition", values))
         if self.focal is not None and self.focal.regular:
             said.append(Statement("remaining.focal", {"margin": self.focal.margin, "rate": self.focal.rate}))
+        if self.remaining <= self.tolerance:
+            return tuple(said)
         for method in self.methods:
             ends, never, _ = SENTENCES[method.name]
-            values = {"steps": method.steps or 0, "rate": method.rate, "operations": method.operations}
+            values: dict[str, Cell] = {"steps": method.steps or 0, "rate": method.rate, "operations": method.operations}
             said.append(Statement(never if method.steps is None else ends, values))
         if self.recommended is not None:
             said.append(Statement(SENTENCES[self.recommended.name][2], {}))
@@ -272,7 +274,7 @@ def _newton(net: ShallowNet, data: Objective, bottom: Settled, remaining: float,
 
 
 def _stopping(advice: Advice) -> Statement:
-    values = {"gap": advice.proved_gap, "tolerance": advice.tolerance, "remaining": advice.remaining}
+    values: dict[str, Cell] = {"gap": advice.proved_gap, "tolerance": advice.tolerance, "remaining": advice.remaining}
     if advice.may_stop:
         return Statement("remaining.stop", values)
     proved = math.isfinite(advice.proved_gap)
@@ -282,6 +284,15 @@ def _stopping(advice: Advice) -> Statement:
 def _mini_batches(plan: AveragingPlan) -> list[Statement]:
     if not math.isfinite(plan.steps):
         return [Statement("remaining.averaging_never", {"batch": plan.batch})]
-    values = {"batch": plan.batch, "step": plan.first_step, "start": plan.averaging_start, "steps": plan.steps}
-    excess = {"average": plan.excess_average, "last": plan.excess_last, "constant": plan.excess_constant}
+    values: dict[str, Cell] = {
+        "batch": plan.batch,
+        "step": plan.first_step,
+        "start": plan.averaging_start,
+        "steps": plan.steps,
+    }
+    excess: dict[str, Cell] = {
+        "average": plan.excess_average,
+        "last": plan.excess_last,
+        "constant": plan.excess_constant,
+    }
     return [Statement("remaining.averaging", values), Statement("remaining.excess", excess)]

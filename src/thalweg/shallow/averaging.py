@@ -11,6 +11,7 @@ of the loss. Steps up to `2 b / (R^2 + (b - 1) L)` are stable, `R^2` the largest
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,8 +44,8 @@ class AveragingPlan:
     steps : float
         Steps in all; infinite where it takes more than 1e15.
     excess_average, excess_last, excess_constant : float
-        Predicted excess loss after these steps: of the average, of the last iterate, and of the average with the
-        constant step `eta_0`, whose bias stays.
+        Predicted excess loss after these steps: of the average (at most), of the last iterate, and of the average with
+        the constant step `eta_0`, whose bias stays.
     noise : float
         `tr(H^-1 S) / 2`: divided by the rows seen while averaging it is the statistical part of the excess loss.
     """
@@ -100,9 +101,16 @@ def plan_averaging(
     turned = vectors.T @ covariance @ vectors
     noise = 0.5 * float((np.diag(turned) / values).sum())
     bias = _bias_loss(net, data, values, vectors, turned * (first / b))
-    start = _burn_in(values, components, first, gap / 2)
+
+    def left(t: float) -> float:
+        """Return what is left of the start after t steps."""
+        travelled = first * (t ** (1 - DECAY) - 1) / (1 - DECAY)
+        return 0.5 * float((values * np.square(components * np.exp(-values * travelled))).sum())
+
+    start = _bisect(lambda t: left(t) <= gap / 2, 1.0)
 
     def excess(averaged: float) -> float:
+        """Return noise and bias of the average of so many steps."""
         mean_step = ((start + averaged) ** (1 - DECAY) - start ** (1 - DECAY)) / ((1 - DECAY) * averaged)
         return noise / (b * averaged) + bias * mean_step**2
 
@@ -115,7 +123,7 @@ def plan_averaging(
         first_step=first,
         averaging_start=start,
         steps=steps,
-        excess_average=excess(averaged) if math.isfinite(steps) else math.nan,
+        excess_average=excess(averaged) + left(start) if math.isfinite(steps) else math.nan,
         excess_last=last,
         excess_constant=bias + (noise / (b * averaged) if math.isfinite(averaged) else 0.0),
         noise=noise,
@@ -176,17 +184,7 @@ def third_derivative_along(net: ShallowNet, data: Objective, C: Float[np.ndarray
     return 2 * total
 
 
-def _burn_in(values: np.ndarray, components: np.ndarray, first: float, gap: float) -> float:
-    """Return the step from which what is left of the start is below `gap`."""
-
-    def left(t: float) -> float:
-        travelled = first * (t ** (1 - DECAY) - 1) / (1 - DECAY)
-        return 0.5 * float((values * np.square(components * np.exp(-values * travelled))).sum())
-
-    return _bisect(lambda t: left(t) <= gap, 1.0)
-
-
-def _bisect(reached, low: float) -> float:
+def _bisect(reached: Callable[[float], bool], low: float) -> float:
     """Return the least count from `low` on at which a predicate that stays true becomes true; infinite if too large."""
     if reached(low):
         return low

@@ -98,7 +98,7 @@ def fold(
         return found, errors
     V = net.output_weights
     with ctx.workprec(BITS):
-        values = [ball_value(net.activation, b) for b in net.b[constants].tolist()]
+        values = [_ball_value(net.activation, b) for b in net.b[constants].tolist()]
         for k in range(net.outputs):
             exact = arb(found[k])
             for j, value in zip(constants, values, strict=True):
@@ -110,27 +110,13 @@ def fold(
     return found, errors
 
 
-def ball_value(name: str, z: float) -> arb:
+def _ball_value(name: str, z: float) -> arb:
     """Return an enclosure of `psi(z)` for the exact number that the float `z` is."""
     from flint import arb
 
-    x = arb(z)
-    half = arb(1) / 2
-    known = {
-        "tanh": lambda: x.tanh(),
-        "logistic": lambda: 1 / (1 + (-x).exp()),
-        "erf": lambda: x.erf(),
-        "arctan": lambda: x.atan(),
-        "gauss": lambda: (-x * x).exp(),
-        "sin": lambda: x.sin(),
-        "softplus": lambda: (1 + x.exp()).log(),
-        "silu": lambda: x / (1 + (-x).exp()),
-        "gelu": lambda: x * half * (1 + (x * half.sqrt()).erf()),
-        "exp": lambda: x.exp(),
-        "z^3+z": lambda: x**3 + x,
-        "relu": lambda: arb(max(z, 0.0)),
-    }
-    return known[name]() if name in known else x ** int(name.removeprefix("z^"))
+    from thalweg.shallow.ball_functions import ball_derivatives
+
+    return arb(max(z, 0.0)) if name == "relu" else ball_derivatives(name)(arb(z))[0]
 
 
 def _join_sines(net: ShallowNet, group: Group, box: Box) -> Joined:

@@ -9,18 +9,21 @@ net with fewer neurons gives this function (specification, sections 2 and 5.2).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.spatial import KDTree
 
-from thalweg.numerics.options import real_number
+from thalweg.numerics.options import real_number, require
 from thalweg.numerics.resampling import stream
 from thalweg.numerics.validation import real_array
 from thalweg.shallow.activations import COVERED
+from thalweg.shallow.derivatives import Objective, objective
 from thalweg.shallow.joining import Group, fold, join
 from thalweg.shallow.net import ShallowNet
 from thalweg.shallow.redundant_set import joins_by_slope
+from thalweg.shallow.settling import settle
 from thalweg.shallow.sizes import Box, outward, weighted
 from thalweg.shallow.symmetry import MIRRORS, assemble, leading_sign, norms
 
@@ -57,6 +60,12 @@ class Reduction:
         Largest difference seen at the data and at random points.
     minimal : bool
         Whether it is proved that no net with fewer neurons gives the function of `net`. False: no smaller one found.
+    loss_before, loss_after : float or None
+        Loss of the net and of the smaller one; None without targets.
+    refined : ShallowNet or None
+        The smaller net trained on to the bottom of its basin; None without targets.
+    refined_loss : float or None
+        Its loss.
     """
 
     net: ShallowNet
@@ -64,6 +73,17 @@ class Reduction:
     bound: float
     measured: float
     minimal: bool
+    loss_before: float | None = None
+    loss_after: float | None = None
+    refined: ShallowNet | None = None
+    refined_loss: float | None = None
+
+    @property
+    def loss_increase(self) -> float | None:
+        """What the smaller net loses before it is trained on; None without targets."""
+        if self.loss_before is None or self.loss_after is None:
+            return None
+        return self.loss_after - self.loss_before
 
 
 @dataclass
@@ -78,7 +98,15 @@ class _Work:
     steps: list[Step] = field(default_factory=list)
 
 
-def reduce(net: ShallowNet, X: object = None, *, tolerance: float = 0.0, seed: int = 0) -> Reduction:
+def reduce(
+    net: ShallowNet,
+    X: ArrayLike | None = None,
+    y: ArrayLike | None = None,
+    *,
+    tolerance: float = 0.0,
+    weights: ArrayLike | None = None,
+    seed: int = 0,
+) -> Reduction:
     """Remove from a net what its function does not need.
 
     Parameters
@@ -87,8 +115,12 @@ def reduce(net: ShallowNet, X: object = None, *, tolerance: float = 0.0, seed: i
         Any net.
     X : array (n, d), optional
         Inputs; the bound holds on the box they span around zero.
+    y : array (n,) or (n, K), optional
+        Targets: with them the losses are compared, and the smaller net is trained on.
     tolerance
         Zero: exact coincidences only. Otherwise weights and distances of neurons up to this size count as zero.
+    weights : array (n,), optional
+        Of the rows.
     seed
         Of the random points.
 
@@ -100,8 +132,9 @@ def reduce(net: ShallowNet, X: object = None, *, tolerance: float = 0.0, seed: i
     Raises
     ------
     InputError
-        If X or the tolerance is unusable.
+        If an argument is unusable, or there are targets without inputs.
     """
+    require(y is None or X is not None, "X", None, "an array wherever y is given")
     real_number(tolerance, "tolerance", lambda t: 0 <= t < math.inf, "0 <= tolerance < inf")
     points = None if X is None else real_array(X, "X", 2)
     box = Box(net, points)
@@ -114,7 +147,21 @@ def reduce(net: ShallowNet, X: object = None, *, tolerance: float = 0.0, seed: i
     smaller = assemble(net, v0, V, B)
     bound = outward(float((work.errors + lost).max()))
     minimal = tolerance == 0.0 and net.psi.coverage == COVERED
-    return Reduction(smaller, tuple(work.steps), bound, _measure(net, smaller, points, seed), minimal)
+    found = Reduction(smaller, tuple(work.steps), bound, _measure(net, smaller, points, seed), minimal)
+    return found if y is None or points is None else _with_losses(net, found, objective(points, y, weights))
+
+
+def _with_losses(net: ShallowNet, found: Reduction, data: Objective) -> Reduction:
+    settled = settle(found.net, data)
+    after = data.cost(found.net)
+    better = settled.loss <= after  # where the basin leads to infinity, the way there may have been worth nothing
+    return replace(
+        found,
+        loss_before=data.cost(net),
+        loss_after=after,
+        refined=settled.net if better else found.net,
+        refined_loss=settled.loss if better else after,
+    )
 
 
 def _drop_silent(work: _Work, alive: np.ndarray, tolerance: float) -> np.ndarray:

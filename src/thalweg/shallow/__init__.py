@@ -1,0 +1,45 @@
+"""Shallow analytic networks: every minimum found, classified and proved. README.md states the theorem and its limits.
+
+The estimator is loaded when it is first used: it needs scikit-learn, which takes a second to import.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+# Functions that bear the name of their module are imported at once: importing the module later would hide them.
+from thalweg.shallow.advise import Advice, advise
+from thalweg.shallow.canonical import assignment, canonical, copies, same_function
+from thalweg.shallow.classify import Classification, classify
+from thalweg.shallow.derivatives import Objective
+from thalweg.shallow.focal import FocalSpectrum, focal_margin
+from thalweg.shallow.grow import Growth, SplitAdvice, grow, split, split_advice
+from thalweg.shallow.net import ShallowNet
+from thalweg.shallow.reduce import Reduction, reduce
+from thalweg.shallow.redundant_set import RedundantSet, redundant_set
+from thalweg.shallow.retries import Retries, retries
+
+if TYPE_CHECKING:
+    from thalweg.shallow.catalogue import MinimaCatalogue
+    from thalweg.shallow.certificate import certify
+    from thalweg.shallow.minima import find_minima
+
+_HOME_OF = {
+    "MinimaCatalogue": "catalogue",
+    "certify": "certificate",
+    "find_minima": "minima",
+}
+
+__all__ = [
+    "Advice", "Classification", "FocalSpectrum", "Growth", "MinimaCatalogue", "Objective", "RedundantSet", "Reduction",
+    "Retries", "ShallowNet", "SplitAdvice", "advise", "assignment", "canonical", "certify", "classify", "copies",
+    "find_minima", "focal_margin", "grow", "redundant_set", "reduce", "retries", "same_function", "split",
+    "split_advice",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME_OF:
+        return getattr(importlib.import_module(f"thalweg.shallow.{_HOME_OF[name]}"), name)
+    raise AttributeError(f"module 'thalweg.shallow' has no attribute {name!r}")
