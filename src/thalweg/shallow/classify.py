@@ -20,7 +20,7 @@ from thalweg.numerics.options import real_number
 from thalweg.numerics.validation import list_some, real_array
 from thalweg.records import Statement
 from thalweg.shallow.activations import COVERED, NEVER_REGULAR, OUTSIDE, REGULAR_ONLY
-from thalweg.shallow.derivatives import Objective
+from thalweg.shallow.derivatives import Objective, objective
 from thalweg.shallow.net import ShallowNet
 from thalweg.shallow.null_directions import NullDirection, null_directions
 from thalweg.shallow.redundant_set import Piece, RedundantSet, redundant_set
@@ -171,7 +171,7 @@ def classify(
     missing, relative, directions = 0, False, ()
     if X is not None:
         X = real_array(X, "X", 2)
-        data = Objective(X, net(X) if y is None else np.asarray(y), weights)  # pyright: ignore[reportArgumentType]
+        data = objective(X, net(X) if y is None else y, weights)
         seen = data.weights > 0
         sigma, missing, rank, directions = _on_data(net, X[seen])
         regular = sigma > NUMERICALLY_REGULAR and not missing and net.psi.coverage not in (NEVER_REGULAR, OUTSIDE)

@@ -49,11 +49,11 @@ class Objective:
         If an argument is unusable; names the first bad rows.
     """
 
-    X: Float[np.ndarray, "n d"]
-    y: Float[np.ndarray, "n ..."]
-    weights: Float[np.ndarray, " n"] = None  # type: ignore[assignment]
-    ridge: float | Float[np.ndarray, " P"] = 0.0
-    anchor: Float[np.ndarray, " P"] | None = None
+    X: np.ndarray
+    y: np.ndarray
+    weights: np.ndarray = None  # type: ignore[assignment]
+    ridge: float | np.ndarray = 0.0
+    anchor: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         X = real_array(self.X, "X", 2)
@@ -298,5 +298,5 @@ def objective(
 ) -> Objective:
     """Return the objective of anything array-like; the anchor may be a network."""
     at = anchor.theta if isinstance(anchor, ShallowNet) else anchor
-    given = (X, y, weights, ridge, at)
-    return Objective(*(value if value is None else np.asarray(value) for value in given))  # pyright: ignore[reportArgumentType]
+    given = {"X": X, "y": y, "weights": weights, "ridge": ridge, "anchor": at}
+    return Objective(**{name: np.asarray(value) for name, value in given.items() if value is not None})

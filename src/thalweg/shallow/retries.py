@@ -9,8 +9,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from scipy.stats import binomtest
-
 from thalweg.numerics.options import real_number, require, whole_number
 
 LEVEL = 0.95
@@ -75,6 +73,8 @@ def retries(
     InputError
         If an argument is out of range.
     """
+    from scipy.stats import binomtest  # a second to import
+
     starts = whole_number(starts, "starts", 1)
     certified = whole_number(certified, "certified", 0)
     require(certified <= starts, "certified", certified, f"at most starts = {starts}")

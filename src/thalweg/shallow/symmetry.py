@@ -68,7 +68,7 @@ def leading_sign(rows: Float[np.ndarray, "m k"]) -> Float[np.ndarray, " m"]:
     return np.sign(rows[np.arange(len(rows)), first])
 
 
-def norms(rows: np.ndarray) -> Float[np.ndarray, " k"]:
+def norms(rows: Float[np.ndarray, "*k c"]) -> Float[np.ndarray, "*k"]:
     """Return the Euclidean norms along the last axis without under- or overflow: zero only for rows of zeros."""
     if not rows.shape[-1]:
         return np.zeros(rows.shape[:-1])
