@@ -22,7 +22,9 @@ ANALYTIC = ("tanh", "logistic", "erf", "arctan", "gauss", "sin", "softplus", "si
 def blank(activation, width, features, outputs=1):
     """Return a net of zeros, to be filled by `with_theta`."""
     v = np.zeros(width) if outputs == 1 else np.zeros((width, outputs))
-    return ShallowNet(activation, 0.0 if outputs == 1 else np.zeros(outputs), v, np.zeros(width), np.zeros((width, features)))
+    return ShallowNet(
+        activation, 0.0 if outputs == 1 else np.zeros(outputs), v, np.zeros(width), np.zeros((width, features))
+    )
 
 
 def random_net(rng, activation, width, features, outputs=1):
@@ -37,9 +39,9 @@ def of_neurons(net, v0, V, B):
     return made.with_theta(np.concatenate([np.atleast_1d(v0), V.ravel(), B.ravel()]))
 
 
-def polished(net, X, y, weights=None):
+def polished(net, X, y):
     """Return the critical point that pure Newton steps reach from a net."""
-    data = Objective(X, y, weights)
+    data = Objective(X, y)
     for _ in range(12):
         net = net.with_theta(net.theta - np.linalg.solve(data.hessian(net), data.gradient(net)))
     return net
@@ -49,3 +51,14 @@ def inertia(matrix, zero):
     """Return how many eigenvalues are negative, zero and positive."""
     values = np.linalg.eigvalsh(matrix)
     return int(np.sum(values < -zero)), int(np.sum(np.abs(values) <= zero)), int(np.sum(values > zero))
+
+
+def critical_problem(rng, net, n, size):
+    """Return X and y for which a net is critical: the residual, of norm `size`, is orthogonal to its Jacobian."""
+    X = rng.standard_normal((n, net.features))
+    values = net(X)
+    basis = np.linalg.qr(Objective(X, values).jacobian(net).reshape(values.size, -1))[0]
+    noise = rng.standard_normal(values.size)
+    for _ in range(3):
+        noise -= basis @ (basis.T @ noise)
+    return X, values - (size * noise / np.linalg.norm(noise)).reshape(values.shape)

@@ -88,8 +88,9 @@ def steps_needed(
     start = np.stack([components, components], axis=1)[:, :, None]
 
     def energy(state: np.ndarray) -> float:
+        times = state[:, :, 0] if method.momentum else state[:, :1, 0]
         # Both times count: the loss of a momentum method may swing through zero and come back.
-        return 0.5 * float(np.max(eigenvalues @ np.square(state[:, :, 0])))
+        return 0.5 * float(np.max(eigenvalues @ np.square(times)))
 
     if energy(start) <= gap:
         return 0

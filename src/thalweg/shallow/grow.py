@@ -10,6 +10,7 @@ orthogonal to the residual for all hidden weights: the loss changes by `2 v h(B)
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -245,7 +246,7 @@ def split(net: ShallowNet, neuron: int, fraction: float) -> ShallowNet:
         If there is no such neuron, or the fraction is not finite.
     """
     require(neuron in range(net.width), "neuron", neuron, f"0, ..., {net.width - 1}")
-    real_number(fraction, "fraction", np.isfinite, "a finite number")
+    fraction = _finite(fraction)
     V, B = net.output_weights, net.B
     kept = V.copy()
     kept[neuron] *= fraction
@@ -297,7 +298,7 @@ def grow(
     before, _, G, R = data.curvatures(net)
     require(neuron is None or neuron in range(net.width), "neuron", neuron, f"0, ..., {net.width - 1}")
     neurons = range(net.width) if neuron is None else (neuron,)
-    fractions = (INSIDE, OUTSIDE) if fraction is None else (fraction,)
+    fractions = (INSIDE, OUTSIDE) if fraction is None else (_finite(fraction),)
     zero = TIE * float(np.abs(np.linalg.eigvalsh(G + R)).max())
     best: tuple[float, int, float, np.ndarray] | None = None
     for j in neurons:
@@ -310,6 +311,10 @@ def grow(
     curvature, j, share, move = best
     larger, after = _descend(split(net, j, share), data, _parting(net, j, share, move))
     return Growth(larger, "split", j, share, curvature, before, after)
+
+
+def _finite(fraction: float) -> float:
+    return real_number(fraction, "fraction", math.isfinite, "a finite number")
 
 
 def _parting(net: ShallowNet, j: int, fraction: float, move: np.ndarray) -> Float[np.ndarray, " P"]:
@@ -341,5 +346,11 @@ def _insert(net: ShallowNet, data: Objective, before: float, seed: int) -> Growt
     gains = np.divide(np.square(pulls).sum(axis=1), powers, out=np.zeros(CANDIDATES), where=powers > 0)
     c = int(np.nanargmax(gains))
     weights = -pulls[c] / powers[c] if powers[c] > 0 else np.zeros(net.outputs)
-    larger = assemble(net, net.output_bias, np.vstack([net.output_weights, weights]), np.vstack([net.B, B[c]]))
-    return Growth(larger, "inserted", net.width, np.nan, np.nan, before, data.cost(larger))
+    tried = [_with_neuron(net, weights, B[c]), _with_neuron(net, 0 * weights, B[c])]
+    costs = [data.cost(candidate) for candidate in tried]
+    best = int(np.argmin(costs))  # the silent one where rounding is all that is left
+    return Growth(tried[best], "inserted", net.width, np.nan, np.nan, before, costs[best])
+
+
+def _with_neuron(net: ShallowNet, weights: Float[np.ndarray, " K"], hidden: Float[np.ndarray, " D"]) -> ShallowNet:
+    return assemble(net, net.output_bias, np.vstack([net.output_weights, weights]), np.vstack([net.B, hidden]))

@@ -1,8 +1,8 @@
 """From a net to the critical point at the bottom of its basin, in float64: Newton's method, guarded where it must be.
 
 A trained net is near a minimum; pure Newton steps then fall quadratically, and their number is what remains of
-training at best. Where the Hessian is not positive definite or a step does not lower the gradient, a trust region with
-the exact Hessian (SciPy's, after Moré and Sorensen 1983) goes on first.
+training at best. Where the Hessian is not positive definite or a step lowers neither loss nor gradient, a trust region
+with the exact Hessian (SciPy's, after Moré and Sorensen 1983) goes on first.
 """
 
 from __future__ import annotations
@@ -82,19 +82,20 @@ def settle(net: ShallowNet, data: Objective) -> Settled:
         steps = None
     loss, gradient, H = data.second_order(found)
     values = np.linalg.eigvalsh(H)
-    return Settled(found, loss, float(np.linalg.norm(gradient)), values, steps, rests and bool(values[0] > 0))
+    is_definite = bool(values[0] > values.size * np.finfo(float).eps * values[-1])  # below that it is rounding
+    return Settled(found, loss, float(np.linalg.norm(gradient)), values, steps, rests and is_definite)
 
 
 def _newton(net: ShallowNet, data: Objective) -> tuple[ShallowNet, int, bool]:
-    """Take pure Newton steps while the gradient falls; tell how many moved visibly and whether they came to rest."""
-    visible, before = 0, np.inf
+    """Take pure Newton steps while loss or gradient fall; tell how many moved visibly and whether they came to rest."""
+    visible, before = 0, (np.inf, np.inf)
     best, rests = net, False
     for _ in range(MOST_NEWTON_STEPS):
         loss, gradient, H = data.second_order(net)
         size = float(np.linalg.norm(gradient))
-        if not size < before:
+        if not (size < before[1] or (loss < before[0] and not rests)):
             break
-        best, before = net, size
+        best, before = net, (loss, size)
         try:
             step = cho_solve(cho_factor(H), gradient)
         except LinAlgError:
