@@ -87,7 +87,7 @@ _BLOCK = 128
 
 def whiten(H: Float[np.ndarray, "P P"]) -> Whitening | None:
     """Return whitening coordinates of a symmetric matrix, None if it is not finite or an eigenvalue vanishes."""
-    from scipy.linalg.lapack import dtrtri
+    from scipy.linalg.lapack import dtrtri  # pyright: ignore[reportAttributeAccessIssue]
 
     P = len(H)
     if not np.isfinite(H).all():

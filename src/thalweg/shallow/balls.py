@@ -152,7 +152,7 @@ class BallDerivatives:
             outputs = [row[k] for row in self.v] * self.n
             terms = zip(share, self._times(self.psi[2], column), outputs, strict=True)
             share = [total + term * v for total, term, v in terms]
-        curvature = self._matrix(share).transpose() * self._feature_pairs(None)
+        curvature = self._matrix(share).transpose() * self._feature_pairs
         for j in range(m):
             for q, (c, e) in enumerate(_pairs(D)):
                 H[first + j * D + c, first + j * D + e] += curvature[j, q]
@@ -189,21 +189,21 @@ class BallDerivatives:
         if not m:
             return arb_mat([[sum(self.w, arb(0))]]), arb_mat(0, 0), arb_mat(0, 0)
         a, slope = self.psi[0], self.psi[1]
-        basis = [[arb(1), *a[i * m : (i + 1) * m]] for i in range(n)]
-        scaled = arb_mat([[w * entry for entry in row] for w, row in zip(self.w, basis, strict=True)]).transpose()
+        basis = arb_mat([[arb(1), *a[i * m : (i + 1) * m]] for i in range(n)])
+        weighted = [[w * s for s in slope[i * m : (i + 1) * m]] for i, w in enumerate(self.w)]
         xt = [[self.xt[i, c] for c in range(self.D)] for i in range(n)]
-        hidden = arb_mat([[s * x for s in slope[i * m : (i + 1) * m] for x in xt[i]] for i in range(n)])
+        hidden = arb_mat([[s * x for s in row for x in features] for row, features in zip(weighted, xt, strict=True)])
         pairs = _pairs(m)
-        products = arb_mat([[slope[i * m + j] * slope[i * m + k] for j, k in pairs] for i in range(n)])
-        return scaled * arb_mat(basis), scaled * hidden, products.transpose() * self._feature_pairs(self.w)
+        products = arb_mat([[row[j] * slope[i * m + k] for j, k in pairs] for i, row in enumerate(weighted)])
+        scaled = arb_mat([[w, *(w * entry for entry in a[i * m : (i + 1) * m])] for i, w in enumerate(self.w)])
+        transposed = basis.transpose()
+        return transposed * scaled, transposed * hidden, products.transpose() * self._feature_pairs
 
-    def _feature_pairs(self, w: list[arb] | None) -> arb_mat:
-        """Return the products of pairs of augmented features, perhaps weighted."""
+    @cached_property
+    def _feature_pairs(self) -> arb_mat:
+        """The products of pairs of augmented features."""
         pairs, X = _pairs(self.D), self.xt
-        rows = [[X[i, c] * X[i, e] for c, e in pairs] for i in range(self.n)]
-        if w is not None:
-            rows = [[weight * entry for entry in row] for weight, row in zip(w, rows, strict=True)]
-        return arb_mat(rows)
+        return arb_mat([[X[i, c] * X[i, e] for c, e in pairs] for i in range(self.n)])
 
     def _matrix(self, entries: tuple[arb, ...] | list[arb]) -> arb_mat:
         return arb_mat(self.n, self.m, list(entries))

@@ -41,6 +41,8 @@ class ShallowCertificate(Certificate):
     index: int | None = None
     whitening: np.ndarray | None = field(default=None, metadata={"stored": False})
 
+    __repr__ = Certificate.__repr__
+
 
 def certify(
     net: ShallowNet,

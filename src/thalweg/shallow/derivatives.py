@@ -186,7 +186,7 @@ class Objective:
         return square + self._penalty(net), gradient, expand_gram(net, gram), rest
 
     def _penalty(self, net: ShallowNet) -> float:
-        return float(self.penalties(net) @ np.square(self.displacement(net)))
+        return float(np.square(np.sqrt(self.penalties(net)) * self.displacement(net)).sum())
 
     def _gram(self, net: ShallowNet) -> Float[np.ndarray, "Q Q"]:
         size = 1 + net.width * (net.features + 2)

@@ -251,7 +251,8 @@ class Measurement:
     def _amplified(self, rows: Rows, norms: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return `|DF_ik|.l`, `E_ik.l` for the errors `E` of `DF`, and `|xt_i|.l_Bj`, for a vector `l`."""
         K, first = self.net.outputs, self.net.outputs * (self.net.width + 1)
-        outer, inner = norms[K:first].reshape(-1, K), norms[first:].reshape(self.net.width, -1)
+        m, D = self.net.width, self.net.features + 1
+        outer, inner = norms[K:first].reshape(m, K), norms[first:].reshape(m, D)
         reach = np.abs(rows.xt) @ inner.T
         phi = norms[:K] + rows.top(0) @ outer + (rows.top(1) * reach) @ self.size_v
         epsilon = rows.e[0] @ outer + (rows.e[1] * reach) @ self.size_v + 2 * U * phi + UNDERFLOW * norms.sum()
@@ -266,7 +267,7 @@ class Measurement:
     def _block_error(self, rows: Rows, norms: np.ndarray, reach: np.ndarray) -> float:
         """Bound the whitened error of the blocks in which the residual enters."""
         K, first = self.net.outputs, self.net.outputs * (self.net.width + 1)
-        outer = norms[K:first].reshape(-1, K)
+        outer = norms[K:first].reshape(self.net.width, K)
         R, e_r = rows.R, rows.e_r
         slope, bend = rows.top(1), rows.top(2)
         growing = e_r + self.g_sum * R
@@ -324,7 +325,7 @@ class Measurement:
         error = error + 16 * U * self.objective.penalties(self.net) * moved + self.objective.n * UNDERFLOW
         Li = self.whitening.Li
         parts = np.abs(Li @ self.gradient) + np.abs(Li) @ (error + self.g_P * np.abs(self.gradient))
-        return float(upper_norm(parts, axis=0)) * self.slack
+        return float(upper_norm(parts[None], axis=1)[0]) * self.slack
 
     def _curvature(self, error: float) -> float:
         """Bound the largest eigenvalue of the Hessian in the coordinates of the user."""

@@ -43,7 +43,7 @@ def obstacle(net: ShallowNet, problem: Objective, conclusion: Conclusion | None)
         One sentence with numbers.
     """
     is_clear = conclusion is not None and conclusion.defect < 1
-    if is_clear and conclusion.index > 0:
+    if conclusion is not None and is_clear and conclusion.index > 0:
         least = float(np.linalg.eigvalsh(problem.hessian(net))[0])
         values = {"negative": conclusion.index, "eigenvalue": least, "pull": conclusion.pull}
         return Statement("reason.shallow.not_positive", values)

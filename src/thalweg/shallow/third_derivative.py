@@ -5,8 +5,8 @@ With `theta = theta_hat + Li' z` the map `z -> Li H(z) Li'` has on `|z| <= rho` 
     M = 2 sum_i w_i R_i D3_i + 3 (sqrt(lambda_max(Li G Li')) + rho s) s,   s = sqrt(2 sum_i w_i D2_i^2),
 
 since the third derivative of the loss along `u` is `2 sum w (r D3 Psi + 3 D Psi D2 Psi)`, and the norm of a
-symmetric trilinear form is reached on its diagonal. `D2_i, D3_i` bound the derivatives of the output at row i, `R_i` its
-residual:
+symmetric trilinear form is reached on its diagonal. `D2_i, D3_i` bound the derivatives of the output at row i, `R_i`
+its residual:
 
     D2_i = sum_j (2 alpha_j q1 tau_ij + V_j q2 tau_ij^2),   D3_i = sum_j (3 alpha_j q2 tau_ij^2 + V_j q3 tau_ij^3),
     tau_ij = |Li_Bj xt_i|,  alpha_j = |Li_vj|,  V_j = |v_j| + rho alpha_j,  R_i = |r_i| + rho (|Li DF_i| + rho D2_i),
@@ -109,7 +109,7 @@ class Sizes:
 
 
 def largest_radius(sizes: Sizes, available: float) -> tuple[float, float]:
-    """Return the largest `rho` with `rho M(rho) <= available`, from below, and `M` there.
+    """Return the largest `rho` with `rho M(rho) <= available`, from below, and a bound of `M` there.
 
     Parameters
     ----------
@@ -121,13 +121,14 @@ def largest_radius(sizes: Sizes, available: float) -> tuple[float, float]:
     Returns
     -------
     tuple
-        `rho` and `M(rho)`; `(0, inf)` where no radius was found.
+        `rho` and a bound of `M(rho)`; `(0, inf)` where no radius was found.
     """
     upper = 1.0
     here = sizes.lipschitz(upper)
     if here <= NOTHING:
         return upper, here
-    if (start := sizes.lipschitz(0.0)) > 0 and math.isfinite(start):
+    start = sizes.lipschitz(0.0)
+    if start > 0 and math.isfinite(start):
         upper = available / start
         here = sizes.lipschitz(upper)
     for _ in range(ROUNDS):
@@ -139,29 +140,29 @@ def largest_radius(sizes: Sizes, available: float) -> tuple[float, float]:
         return 0.0, math.inf
     if upper * here <= available:
         return upper, here
-    lower = available / here
-    M = sizes.lipschitz(lower)
-    if not lower * M <= available:  # rounding alone
-        lower *= 1 - 2.0**-40
-        M = sizes.lipschitz(lower)
-    return _narrow(sizes, available, (lower, M), (upper, here))
+    return _narrow(sizes, available, upper, here)
 
 
-def _narrow(
-    sizes: Sizes, available: float, below: tuple[float, float], above: tuple[float, float]
-) -> tuple[float, float]:
-    """Close in on `rho M(rho) = available` by false position in logarithms (Illinois), keeping the lower end."""
-    (a, Ma), (b, Mb) = below, above
-    fa, fb = math.log(a * Ma / available), math.log(b * Mb / available)
+def _narrow(sizes: Sizes, available: float, upper: float, M: float) -> tuple[float, float]:
+    """Close in on the root of `rho M(rho) = available` from a point above it."""
+    # M grows with rho, so at a point above the root available / M is below it, and the other way round: every
+    # evaluation narrows the bracket from both sides. Between them the secant of the logarithms leads.
+    lower = available / M * (1 - 2.0**-50)
+    x, f = math.log(upper), math.log(upper * M / available)
+    middle = lower
     for _ in range(ROUNDS):
-        if not (b > a * (1 + PRECISION) and fa < 0 < fb):
-            break
-        middle = math.exp((math.log(a) * fb - math.log(b) * fa) / (fb - fa))
-        middle = min(max(middle, a * (1 + PRECISION / 2)), b * (1 - PRECISION / 4))
-        M = sizes.lipschitz(middle)
-        f = math.log(middle * M / available)
-        if middle * M <= available:
-            a, Ma, fa, fb = middle, M, f, fb / 2
+        here = sizes.lipschitz(middle)
+        if middle * here <= available:
+            lower, M = middle, here
+            upper = min(upper, available / here)
         else:
-            b, fb, fa = middle, f, fa / 2
-    return a, Ma
+            upper, below = middle, available / here * (1 - 2.0**-50)
+            lower, M = (below, here) if below > lower else (lower, M)
+        if not upper > lower * (1 + PRECISION):
+            break
+        x_before, f_before, x, f = x, f, math.log(middle), math.log(middle * here / available)
+        step = f * (x - x_before) / (f - f_before) if f != f_before else 0.0
+        middle = math.exp(x - step)
+        if not lower * (1 + PRECISION / 8) < middle < upper:
+            middle = math.sqrt(lower) * math.sqrt(upper)
+    return lower, M
