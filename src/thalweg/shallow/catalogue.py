@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import field
+from dataclasses import field, fields
 
 import numpy as np
 
@@ -44,7 +44,7 @@ class MinimaCatalogue(Catalogue):
 
     `parameters (k, P)` are those of the points in the flat layout; `distance`, `regularity` and `focal_margin` `(k,)`
     belong to them. Of every start: `outcomes`, `escapes` (empty for none), `point_of_start` (-1 for none),
-    `limit_of_start`, `losses`, `gradient_norms` and `steps`.
+    `limit_of_start`, the parameters `ends (S, P)` where it stopped, `losses`, `gradient_norms` and `steps`.
     """
 
     activation: str = "tanh"
@@ -60,6 +60,7 @@ class MinimaCatalogue(Catalogue):
     escapes: tuple[str, ...] = ()
     point_of_start: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     limit_of_start: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    ends: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
     losses: np.ndarray = field(default_factory=lambda: np.zeros(0))
     gradient_norms: np.ndarray = field(default_factory=lambda: np.zeros(0))
     steps: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
@@ -114,11 +115,36 @@ class MinimaCatalogue(Catalogue):
             If there is no such point.
         """
         if not 0 <= i < len(self.points):
-            raise InputError("no_such_point", number=i, last=len(self.points) - 1)
+            raise InputError("no_such_point", number=i, count=len(self.points))
+        return self._net(self.parameters[i])
+
+    def net_of_start(self, k: int) -> ShallowNet:
+        """Return the network at which a start stopped.
+
+        Parameters
+        ----------
+        k
+            Number of the start.
+
+        Returns
+        -------
+        ShallowNet
+            In the units of the data.
+
+        Raises
+        ------
+        InputError
+            If there is no such start.
+        """
+        if not 0 <= k < self.starts:
+            raise InputError("no_such_point", number=k, count=self.starts)
+        return self._net(self.ends[k])
+
+    def _net(self, theta: np.ndarray) -> ShallowNet:
         K, m, d = self.outputs, self.width, self.features
         empty = ShallowNet(self.activation, np.zeros(K) if K > 1 else 0.0, np.zeros((m, K) if K > 1 else m),
                            np.zeros(m), np.zeros((m, d)))  # fmt: skip
-        return empty.with_theta(self.parameters[i])
+        return empty.with_theta(theta)
 
     def share(self, escape: str) -> float:
         """Return the share of starts that ran to infinity in this way."""
@@ -144,6 +170,11 @@ class MinimaCatalogue(Catalogue):
             f"{len(self.saddles)} saddles, certified {self.certified_share:.0%}, best loss {best}"
             f"{'; to infinity: ' + ran if ran else ''}>"
         )
+
+
+def plain(certificate: Certificate) -> Certificate:
+    """Return a certificate without what only this family adds to it, as files hold it."""
+    return Certificate(**{f.name: getattr(certificate, f.name) for f in fields(Certificate)})
 
 
 def point_order(point: CriticalPoint) -> tuple[int, float]:

@@ -21,8 +21,7 @@ from thalweg.records import CriticalPoint, InputError, Outcome, Verdict
 from thalweg.shallow.activations import OUTSIDE
 from thalweg.shallow.activations import activation as find_activation
 from thalweg.shallow.basins import flow_descents
-from thalweg.shallow.catalogue import DEGENERATE, MINIMUM, SADDLE, LimitPoint, MinimaCatalogue, point_order
-from thalweg.shallow.certificate import ShallowCertificate, certify_objective
+from thalweg.shallow.catalogue import DEGENERATE, MINIMUM, SADDLE, LimitPoint, MinimaCatalogue, plain, point_order
 from thalweg.shallow.closure import LimitNet
 from thalweg.shallow.derivatives import Objective, objective
 from thalweg.shallow.distinct import group
@@ -32,6 +31,7 @@ from thalweg.shallow.multistart import (
     MERGING,
     REST,
     SATURATION,
+    STEPS,
     Descents,
     Scaled,
     draw_starts,
@@ -39,6 +39,7 @@ from thalweg.shallow.multistart import (
     scaled,
 )
 from thalweg.shallow.net import ShallowNet
+from thalweg.shallow.proof import prove
 from thalweg.shallow.redundant_set import redundant_set
 from thalweg.shallow.saddles import critical_points
 
@@ -71,6 +72,7 @@ def find_minima(
     weights: ArrayLike | None = None,
     saddles: int = 0,
     descent: str = TRUST_REGION,
+    steps: int = STEPS,
 ) -> MinimaCatalogue:
     """Find the minima of a shallow network from many starts, prove each, and say how every start ended.
 
@@ -98,6 +100,8 @@ def find_minima(
         How many random points are followed to critical points of any index.
     descent : str
         "trust_region", or "flow": gradient flow, slower, with faithful basins.
+    steps : int
+        Trust-region steps of a start at most.
 
     Returns
     -------
@@ -111,7 +115,7 @@ def find_minima(
         parameters without a ridge on all of them.
     """
     starts, saddles = whole_number(starts, "starts", 1), whole_number(saddles, "saddles", 0)
-    width, seed = whole_number(width, "width", 0), whole_number(seed, "seed", 0)
+    width, seed, steps = whole_number(width, "width", 0), whole_number(seed, "seed", 0), whole_number(steps, "steps", 1)
     require(descent in (TRUST_REGION, FLOW), "descent", descent, f"{TRUST_REGION} | {FLOW}")
     if find_activation(activation).coverage == OUTSIDE:
         raise InputError("activation_outside", name=activation)
@@ -121,14 +125,18 @@ def find_minima(
     data = objective(X, y, weights, ridge, None if drawn else anchor)
     problem = scaled(data, width, activation)
     if drawn:
-        at = stream(seed, "shallow.anchor", 0).standard_normal(problem.factor.size) * problem.factor
-        data = objective(X, y, weights, ridge, at)
+        data = objective(X, y, weights, ridge, random_anchor(problem, seed))
         problem = scaled(data, width, activation)
     data.require_fits(problem.template)
     _require_rows(problem)
     begin = draw_starts(problem, starts, seed)
-    found = flow_descents(problem, begin) if descent == FLOW else run_descents(problem, begin)
+    found = flow_descents(problem, begin) if descent == FLOW else run_descents(problem, begin, steps)
     return _catalogue(problem, found, _other_points(problem, saddles, seed))
+
+
+def random_anchor(problem: Scaled, seed: int) -> Float[np.ndarray, " P"]:
+    """Draw an anchor from N(0, 1) in scaled units, as theorem T4 asks: it has a density."""
+    return stream(seed, "shallow.anchor", 0).standard_normal(problem.factor.size) * problem.factor
 
 
 def _require_rows(problem: Scaled) -> None:
@@ -192,7 +200,7 @@ def _point(data: Objective, net: ShallowNet, hits: int) -> CriticalPoint:
     """Describe and certify one critical point."""
     loss, gradient, hessian = data.second_order(net)
     values = np.linalg.eigvalsh(hessian)
-    certificate = _certificate(data, net, "minimum" if values[0] > 0 else "critical")
+    certificate = prove(net, data, "minimum" if values[0] > 0 else "critical")
     kind, index = DEGENERATE, certificate.index
     if certificate.verdict is Verdict.HOLDS:
         kind = SADDLE if index else MINIMUM
@@ -204,14 +212,8 @@ def _point(data: Objective, net: ShallowNet, hits: int) -> CriticalPoint:
         largest_eigenvalue=float(values[-1]),
         gradient_norm=float(np.linalg.norm(gradient)),
         hits=hits,
-        certificate=certificate,
+        certificate=plain(certificate),
     )
-
-
-def _certificate(data: Objective, net: ShallowNet, claim: str) -> ShallowCertificate:
-    """Certify in fast mode, and in ball arithmetic where rounding leaves the fast mode undecided."""
-    fast = certify_objective(net, data, claim=claim)
-    return fast if fast.verdict is Verdict.HOLDS else certify_objective(net, data, "balls", claim)
 
 
 def _record(problem: Scaled, found: Descents, kept: list, place: Int[np.ndarray, " S"]) -> MinimaCatalogue:
@@ -235,6 +237,7 @@ def _record(problem: Scaled, found: Descents, kept: list, place: Int[np.ndarray,
         escapes=tuple(_escape(problem, found, k) for k in range(len(found.loss))),
         point_of_start=place,
         limit_of_start=limit_of_start,
+        ends=found.theta * problem.factor,
         losses=found.loss * unit,
         gradient_norms=found.gradient * unit,
         steps=found.steps,

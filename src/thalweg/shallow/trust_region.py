@@ -222,7 +222,7 @@ def _step(cost: BatchedCost, now: dict[str, np.ndarray], noise: float) -> Int[np
     """Try one step of every network; return which were taken. Radius and failures follow."""
     values, turned, radius, loss = now["values"], now["turned"], now["radius"], now["loss"]
     t = model_step(values, turned, radius)
-    length = np.linalg.norm(t, axis=1)
+    length = _norms(t)
     predicted = -np.einsum("sp,sp->s", t, turned + 0.5 * values * t)
     trial = now["theta"] + np.matmul(now["vectors"], t[:, :, None])[:, :, 0]
     reached = cost.loss(trial)
@@ -272,13 +272,13 @@ def model_step(
     """
     lowest = values[:, 0]
     size = np.maximum(np.abs(values[:, -1]), np.abs(lowest))
-    norm = np.linalg.norm(turned, axis=1)
+    norm = _norms(turned)
     tiny = np.finfo(float).eps * size + np.finfo(float).tiny
     low = np.maximum(0.0, -lowest) + np.where(lowest > tiny, 0.0, tiny)
     high = np.maximum(low, norm / radius - lowest) + tiny  # |s(mu)| <= |g| / (mu + l_1)
     mu = low.copy()
     t = -turned / (values + mu[:, None])
-    outside = np.linalg.norm(t, axis=1) > radius
+    outside = _norms(t) > radius
     active = np.flatnonzero(outside)
     floor, ceiling = low[active].copy(), high[active].copy()
     for _ in range(40):
@@ -286,7 +286,7 @@ def model_step(
             break
         below = values[active] + mu[active, None]
         t[active] = -turned[active] / below
-        length = np.linalg.norm(t[active], axis=1)
+        length = _norms(t[active])
         far = length > radius[active]
         floor[far], ceiling[~far] = mu[active][far], mu[active][~far]
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -299,6 +299,10 @@ def model_step(
         mu[active] = np.where(unfinished, guess, mu[active])
         active, floor, ceiling = active[unfinished], floor[unfinished], ceiling[unfinished]
     return _hard_case(values, t, radius, outside)
+
+
+def _norms(rows: np.ndarray) -> Float[np.ndarray, " S"]:
+    return np.sqrt(np.einsum("sp,sp->s", rows, rows))
 
 
 def _hard_case(values: np.ndarray, t: np.ndarray, radius: np.ndarray, outside: np.ndarray) -> np.ndarray:
