@@ -101,7 +101,7 @@ def test_the_third_derivative_against_differences(seed, activation, outputs):
 
 
 def simulate(net, X, y, plan, chains, seed, constant=False):
-    """Run stochastic gradient descent from a net in many chains; return losses above the minimum of average and last."""
+    """Run stochastic gradient descent in many chains; return what average and last iterate exceed the minimum by."""
     rng, data = np.random.default_rng(seed), Objective(X, y)
     theta = np.tile(net.theta, (chains, 1))
     mean, steps, start = np.zeros_like(theta), int(plan.steps), int(plan.averaging_start)

@@ -6,7 +6,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.shallow.nets import (
-    G3_THETA, G3_X, G3_Y, G4_THETA, G4_X, G4_Y, blank, critical_problem, inertia, of_neurons, polished, random_net,
+    G3_THETA,
+    G3_X,
+    G3_Y,
+    G4_THETA,
+    G4_X,
+    G4_Y,
+    blank,
+    critical_problem,
+    inertia,
+    of_neurons,
+    polished,
+    random_net,
 )  # fmt: skip
 from thalweg.records import InputError
 from thalweg.shallow import Objective, grow, split, split_advice
