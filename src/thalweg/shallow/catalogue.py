@@ -91,12 +91,12 @@ class MinimaCatalogue(Catalogue):
         good = [i for i in self.minima if self.is_certified(i)]
         return float(np.isin(self.point_of_start, good).mean()) if self.starts else 0.0
 
-    def is_certified(self, i: int) -> bool:
+    def is_certified(self, i: int | np.integer) -> bool:
         """Tell whether the certificate of a point holds."""
         certificate = self.points[i].certificate
         return certificate is not None and certificate.verdict is Verdict.HOLDS
 
-    def net(self, i: int) -> ShallowNet:
+    def net(self, i: int | np.integer) -> ShallowNet:
         """Return the network of a point.
 
         Parameters
@@ -118,7 +118,7 @@ class MinimaCatalogue(Catalogue):
             raise InputError("no_such_point", number=i, count=len(self.points))
         return self._net(self.parameters[i])
 
-    def net_of_start(self, k: int) -> ShallowNet:
+    def net_of_start(self, k: int | np.integer) -> ShallowNet:
         """Return the network at which a start stopped.
 
         Parameters

@@ -127,7 +127,6 @@ def find_minima(
     if drawn:
         data = objective(X, y, weights, ridge, random_anchor(problem, seed))
         problem = scaled(data, width, activation)
-    data.require_fits(problem.template)
     _require_rows(problem)
     begin = draw_starts(problem, starts, seed)
     found = flow_descents(problem, begin) if descent == FLOW else run_descents(problem, begin, steps)

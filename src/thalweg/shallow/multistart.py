@@ -93,11 +93,17 @@ def scaled(objective: Objective, width: int, activation: str) -> Scaled:
     -------
     Scaled
         The same problem, bit by bit.
+
+    Raises
+    ------
+    InputError
+        If ridge or anchor do not fit the network.
     """
     X, targets, weights = objective.X, objective.targets, objective.weights
     (n, d), K = X.shape, targets.shape[1]
     template = ShallowNet(activation, np.zeros(K) if K > 1 else 0.0, np.zeros((width, K) if K > 1 else width),
                           np.zeros(width), np.zeros((width, d)))  # fmt: skip
+    objective.require_fits(template)
     columns = np.array([_power_of_two(_spread(column, weights)) for column in X.T])
     unit = _power_of_two(max((_spread(target, weights) for target in targets.T), default=1.0))
     inner = np.tile(np.concatenate([[1.0], 1 / columns]), width)
@@ -142,7 +148,8 @@ def draw_starts(problem: Scaled, starts: int, seed: int) -> Float[np.ndarray, "S
     block = max(1, 2**22 // (cost.rows.shape[1] * (m + 1)))
     for begin in range(0, starts, block):
         some = slice(begin, begin + block)
-        z = (inner[some].reshape(-1, layout.d + 1) @ cost.rows).reshape(-1, m, root.size)
+        here = inner[some]
+        z = (here.reshape(-1, layout.d + 1) @ cost.rows).reshape(len(here), m, root.size)
         design = np.concatenate([np.ones((len(z), 1, root.size)), cost.activation(z)], axis=1) * root
         gram = design @ design.transpose(0, 2, 1)
         gram += START_RIDGE * np.trace(gram, axis1=1, axis2=2)[:, None, None] * np.eye(m + 1)

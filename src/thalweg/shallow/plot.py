@@ -52,11 +52,12 @@ def minima_picture(fit: Fit, lang: str = "en") -> Picture:
                 name=text(name, lang),
             )
     figure.update_xaxes(rangemode="tozero", tickformat=".0%")
+    first = next(iter(points))
     values: dict[str, Cell] = {
         "points": len(points),
         "proved": sum(map(_is_proved, points)),
-        "least": points[0].loss,
-        "percent": 100 * points[0].hits / starts,
+        "least": first.loss,
+        "percent": 100 * first.hits / starts,
         "starts": starts,
     }
     return titled("shallow.minima", lang, figure, values, minima_table(fit))

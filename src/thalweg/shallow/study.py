@@ -1,8 +1,8 @@
 """What a survey draws while the data are at hand: the loss surface with the certified ellipsoid, and measured rates.
 
-The surface shows the loss in the plane of two eigenvectors of the Hessian, the flattest and the steepest, around the kept
-minimum; what is proved of it is the ellipse that the plane cuts out of the certified ellipsoid. The rates are those of
-real first-order and Gauss-Newton iterations, started next to the minimum, beside what theory predicts.
+The surface shows the loss in the plane of two eigenvectors of the Hessian, the flattest and the steepest, around the
+kept minimum; what is proved of it is the ellipse that the plane cuts out of the certified ellipsoid. The rates are
+those of real first-order and Gauss-Newton iterations, started next to the minimum, beside what theory predicts.
 """
 
 from __future__ import annotations
