@@ -14,6 +14,8 @@ G2 = blank("tanh", 6, 1).with_theta(
     np.array([0.1, 0.5, 0.3, 2, 0, 1, -0.4, 0.2, 1, -0.2, -1, 0.4, 0, 1, 2, 0.3, -0.5, 0.3, -0.5])
 )
 
+POINTS = np.random.default_rng(9).standard_normal((30, 2))
+
 
 def test_the_golden_net():
     found = reduce(G2)
@@ -120,6 +122,33 @@ def test_sines_of_equal_slope_are_one_or_two():
     assert two.net.width == 2 and two.measured < 1e-14 and two.bound < 1e-14
     parallel = reduce(of_neurons(blank("sin", 3, 1, 2), np.zeros(2), np.outer([1, -2, 3], [1.0, 0.5]), B))
     assert parallel.net.width == 1 and parallel.bound < 1e-14
+
+
+@pytest.mark.parametrize("activation", ["softplus", "silu", "gelu"])
+@pytest.mark.parametrize(("outputs", "pairs", "left"), [(1, 1, 2), (1, 2, 4), (1, 3, 5), (2, 4, 8), (2, 5, 9)])
+def test_mirrored_pairs_hold_one_affine_function(activation, outputs, pairs, left):
+    rng = np.random.default_rng(pairs)
+    B = rng.standard_normal((pairs, 4))
+    V = rng.standard_normal((2 * pairs + 1, outputs))
+    net = of_neurons(blank(activation, 1, 3, outputs), np.zeros(outputs), V, np.vstack([B, -B, [[0.1, 2, 0, 1]]]))
+    X = rng.standard_normal((30, 3))
+    found = reduce(net, X)
+    assert found.net.width == left + 1
+    assert found.measured <= 1e-13 * (1 + np.abs(V).sum()) and found.bound < 1e-13
+    assert reduce(found.net, X).net.width == left + 1
+    assert ("affine" in [step.kind for step in found.steps]) == (left < 2 * pairs)
+
+
+def test_mirrored_pairs_that_cancel():
+    """Pairs (v, -v) are linear functions: three of them are one, and none where their slopes add up to zero."""
+    B = np.array([[0.5, 1.0, 2.0], [0.25, -0.5, 1.0], [0.0, 3.0, 0.5]])
+    V = np.array([1.0, 2.0, -1.0])
+    net = of_neurons(blank("softplus", 1, 2), 0.0, np.r_[V, -V][:, None], np.vstack([B, -B]))
+    assert reduce(net, POINTS).net.width == 2
+    B[2] = [0.0, 0.0, 4.0]  # 1 (1, 2) + 2 (-1/2, 1) - 1 (0, 4) = 0
+    net = of_neurons(blank("softplus", 1, 2), 0.0, np.r_[V, -V][:, None], np.vstack([B, -B]))
+    found = reduce(net)
+    assert found.net.width == 0 and found.net.v0 == 1.0 and found.bound == 0
 
 
 @given(st.integers(0, 10**6), st.sampled_from(ANALYTIC), st.integers(1, 2))

@@ -17,11 +17,14 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from thalweg.shallow.derivatives import Objective
+from thalweg.shallow.derivatives import Objective, jacobian_rows
 from thalweg.shallow.net import ShallowNet
 
 DECAY = 0.6
 """Exponent of the decaying step: above one half, so that the average is as good as Newton's steps would be."""
+
+ROWS = 1024
+"""Rows whose derivatives are held at a time."""
 
 LONGEST = 1e15
 """Steps beyond which no plan is made."""
@@ -147,7 +150,7 @@ def _bias_loss(net: ShallowNet, data: Objective, values: np.ndarray, vectors: np
 
 
 def third_derivative_along(net: ShallowNet, data: Objective, C: Float[np.ndarray, "P P"]) -> Float[np.ndarray, " P"]:
-    """Return `T3[C]`, the gradient of `tr(C H(theta))` at the net, in closed form.
+    """Return `T3[C]`, the gradient of `tr(C H(theta))` at the net, in closed form: one matrix product a piece of rows.
 
     Parameters
     ----------
@@ -156,31 +159,37 @@ def third_derivative_along(net: ShallowNet, data: Objective, C: Float[np.ndarray
     data
         The objective; the ridge has no third derivative.
     C : array (P, P)
-        Symmetric and positive semidefinite.
+        Symmetric.
 
     Returns
     -------
     array (P,)
-        Sum of `D3 J[u, u, .]` over the eigenvectors u of C, scaled to their eigenvalues.
+        For `C = sum_u u u'` it is the sum over u of `2 sum_i w_i (r D3[u, u, .] + D2[u, u] D + 2 D[u] D2[u, .])`, with
+        the derivatives of the outputs.
     """
-    scales, vectors = np.linalg.eigh(C)
     K, m, D = net.outputs, net.width, net.features + 1
-    xt, V = data.augmented, net.output_weights
-    a, a1, a2, a3 = net.psi.derivatives(xt @ net.B.T, 3)
-    w = data.weights[:, None]
-    r = w * data.residual(net).reshape(data.n, K)
-    total = np.zeros(net.parameter_count)
-    of_bias, of_outer, of_inner = total[:K], total[K : K * (1 + m)].reshape(m, K), total[K * (1 + m) :].reshape(m, D)
-    for scale, u in zip(scales, vectors.T, strict=True):
-        if not scale > 0:
-            continue
-        e0, e, s = u[:K], u[K : K * (1 + m)].reshape(m, K), xt @ u[K * (1 + m) :].reshape(m, D).T
-        first = w * (e0 + a @ e + (a1 * s) @ V)
-        second = w * (2 * (a1 * s) @ e + (a2 * s * s) @ V)
-        of_bias += scale * second.sum(axis=0)
-        of_outer += scale * ((a2 * s * s).T @ r + a.T @ second + 2 * (a1 * s).T @ first)
-        inner = 2 * (r @ e.T) * a2 * s + (r @ V.T) * a3 * s * s + (second @ V.T) * a1
-        of_inner += scale * (inner + 2 * ((first @ e.T) * a1 + (first @ V.T) * a2 * s)).T @ xt
+    first = K * (1 + m)
+    own = np.arange(m)
+    mixed = C[K:first, first:].reshape(m, K, m, D)[own, :, own]  # (m, K, D): of v_j and B_j
+    hidden = C[first:, first:].reshape(m, D, m, D)[own, :, own]  # (m, D, D): of B_j and B_j
+    V, total = net.output_weights, np.zeros(net.parameter_count)
+    of_bias, of_outer, of_inner = total[:K], total[K:first].reshape(m, K), total[first:].reshape(m, D)
+    residual = data.residual(net).reshape(data.n, K)
+    for start in range(0, data.n, ROWS):
+        rows = slice(start, start + ROWS)
+        xt, w, r = data.augmented[rows], data.weights[rows, None], data.weights[rows, None] * residual[rows]
+        a, a1, a2, a3 = net.psi.derivatives(xt @ net.B.T, 3)
+        Y = jacobian_rows(net, xt, a, a1) @ C
+        to_outer = Y[:, :, K:first].reshape(-1, K, m, K)
+        to_inner = np.einsum("ikjc,ic->ijk", Y[:, :, first:].reshape(-1, K, m, D), xt, optimize=True)
+        p = np.einsum("jkc,ic->ijk", mixed, xt, optimize=True)
+        q = np.einsum("ijc,ic->ij", np.einsum("jbc,ib->ijc", hidden, xt, optimize=True), xt, optimize=True)
+        second = w * (2 * np.einsum("ij,ijk->ik", a1, p) + (a2 * q) @ V)
+        of_bias += second.sum(axis=0)
+        of_outer += (a2 * q).T @ r + a.T @ second + 2 * np.einsum("ij,ijk->jk", w * a1, to_inner)
+        inner = 2 * np.einsum("ik,ijk->ij", r, p) * a2 + (r @ V.T) * a3 * q + (second @ V.T) * a1
+        inner += 2 * w * (np.einsum("ikjk->ij", to_outer) * a1 + np.einsum("jk,ijk->ij", V, to_inner) * a2)
+        of_inner += inner.T @ xt
     return 2 * total
 
 

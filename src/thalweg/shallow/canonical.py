@@ -221,9 +221,15 @@ def same_function(
     if distance <= tolerance * size:
         verdict = Verdict.HOLDS
     else:
-        scale = max(1.0, float(np.abs(first(points)).max()), float(np.abs(one.v).sum()))
+        scale = max(1.0, _terms(first, points[worst]), _terms(second, points[worst]))
         verdict = Verdict.FAILS if at[worst] > max(tolerance, ROUNDING) * scale else Verdict.UNDECIDED
     return SameFunction(verdict, distance, float(at[worst]), points[worst])
+
+
+def _terms(net: ShallowNet, x: Float[np.ndarray, " d"]) -> float:
+    """Return the size of the terms that an evaluation at x adds up: rounding is in proportion to it."""
+    values = np.abs(net.psi(net.w @ x + net.b))
+    return float((np.abs(net.output_bias) + values @ np.abs(net.output_weights)).max())
 
 
 def _require_comparable(first: ShallowNet, second: ShallowNet) -> None:

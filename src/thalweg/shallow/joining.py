@@ -88,25 +88,25 @@ def exact_sums(terms: Float[np.ndarray, "q K"]) -> tuple[Float[np.ndarray, " K"]
 
 
 def fold(
-    net: ShallowNet, constants: list[int], shifts: list[tuple[float, int]]
+    net: ShallowNet, constants: list[int], shifts: list[tuple[float, int]], added: Float[np.ndarray, " K"]
 ) -> tuple[Float[np.ndarray, " K"], Float[np.ndarray, " K"]]:
-    """Return `v0 + sum v_j psi(b_j) + sum c v_j`, of the constant neurons and the shifts, and its error."""
+    """Return `v0 + sum v_j psi(b_j) + sum c v_j + added`, of the constant neurons and the shifts, and its error."""
     from flint import arb, ctx
 
     found, errors = net.output_bias.copy(), np.zeros(net.outputs)
-    if not constants and not shifts:
+    if not constants and not shifts and not added.any():
         return found, errors
     V = net.output_weights
     with ctx.workprec(BITS):
         values = [_ball_value(net.activation, b) for b in net.b[constants].tolist()]
         for k in range(net.outputs):
-            exact = arb(found[k])
+            exact = arb(found[k]) + arb(added[k])
             for j, value in zip(constants, values, strict=True):
                 exact += arb(V[j, k]) * value
             for factor, j in shifts:
                 exact += arb(factor) * arb(V[j, k])
             found[k] = float(exact.mid())
-            errors[k] = _upper(exact - arb(found[k]))
+            errors[k] = upper(exact - arb(found[k]))
     return found, errors
 
 
@@ -162,7 +162,7 @@ def _sine_errors(b: np.ndarray, A: np.ndarray, phases: np.ndarray, weights: np.n
     with ctx.workprec(BITS):
         turns = [acb(arb(angle).cos(), arb(angle).sin()) for angle in angles]
         for amplitudes in signed.T.tolist():
-            errors.append(_upper(abs(sum((acb(a) * turn for a, turn in zip(amplitudes, turns, strict=True)), acb(0)))))
+            errors.append(upper(abs(sum((acb(a) * turn for a, turn in zip(amplitudes, turns, strict=True)), acb(0)))))
     return np.array(errors)
 
 
@@ -183,13 +183,11 @@ def _join_exponentials(net: ShallowNet, group: Group, box: Box) -> Joined:
     with ctx.workprec(BITS):
         powers = [arb(c).exp() for c in [*b.tolist(), float(kept[0])]]
         signed = np.concatenate([V, -total[None]])
-        lost = [
-            _upper(sum((arb(v) * p for v, p in zip(row, powers, strict=True)), arb(0))) for row in signed.T.tolist()
-        ]
+        lost = [upper(sum((arb(v) * p for v, p in zip(row, powers, strict=True)), arb(0))) for row in signed.T.tolist()]
     errors += weighted(box.size(slope), np.array(lost))
     return Joined([(total, kept)] if total.any() else [], errors, [])
 
 
-def _upper(ball: arb) -> float:
+def upper(ball: arb) -> float:
     """Return an upper bound of the absolute value of a real ball."""
     return 0.0 if ball.is_zero() else math.nextafter(float(ball.abs_upper()), math.inf)

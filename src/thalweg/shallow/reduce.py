@@ -19,6 +19,7 @@ from thalweg.numerics.options import real_number, require
 from thalweg.numerics.resampling import stream
 from thalweg.numerics.validation import real_array
 from thalweg.shallow.activations import COVERED
+from thalweg.shallow.affine_pairs import collapse_pairs
 from thalweg.shallow.derivatives import Objective, objective
 from thalweg.shallow.joining import Group, fold, join
 from thalweg.shallow.net import ShallowNet
@@ -33,14 +34,14 @@ RANDOM_POINTS = 1000
 
 @dataclass(frozen=True)
 class Step:
-    """What was done to some neurons: `no_output`, `constant`, `joined` or `cancelled`.
+    """What was done to some neurons: `no_output`, `constant`, `joined`, `cancelled` or `affine`.
 
-    `neurons` are numbers in the net that was reduced, `into` the number in the smaller one.
+    `neurons` are numbers in the net that was reduced. `affine`: mirrored pairs of softplus-like neurons became one
+    neuron each and a common affine part.
     """
 
     kind: str
     neurons: tuple[int, ...]
-    into: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,8 +143,9 @@ def reduce(
     alive = _drop_silent(work, np.arange(net.width), tolerance)
     alive = _fold_constants(work, alive, tolerance)
     groups = _groups(work, alive, tolerance)
-    V, B = _join_all(work, groups, tolerance)
-    v0, lost = fold(net, work.constants, work.shifts)
+    V, B, owners = _join_all(work, groups, tolerance)
+    V, B, added = _collapse(work, V, B, owners)
+    v0, lost = fold(net, work.constants, work.shifts, added)
     smaller = assemble(net, v0, V, B)
     bound = outward(float((work.errors + lost).max()))
     minimal = tolerance == 0.0 and net.psi.coverage == COVERED
@@ -220,8 +222,10 @@ def _near_groups(net: ShallowNet, alive: np.ndarray, keys: np.ndarray, mirrored:
     return sorted(groups, key=lambda group: int(group.neurons[0]))
 
 
-def _join_all(work: _Work, groups: list[Group], tolerance: float) -> tuple[np.ndarray, np.ndarray]:
+def _join_all(work: _Work, groups: list[Group], tolerance: float) -> tuple[np.ndarray, np.ndarray, list[list[int]]]:
+    """Return the neurons that are left, and of which neurons of the net each was made."""
     rows: list[tuple[np.ndarray, np.ndarray]] = []
+    owners: list[list[int]] = []
     for group in groups:
         joined = join(work.net, group, work.box)
         work.errors += joined.errors
@@ -231,11 +235,25 @@ def _join_all(work: _Work, groups: list[Group], tolerance: float) -> tuple[np.nd
             if 0 < norms(V) <= tolerance:
                 work.errors += weighted(work.box.size(B), V)
         if group.neurons.size > 1 or not kept:
-            kind = "joined" if kept else "cancelled"
-            work.steps.append(Step(kind, tuple(group.neurons.tolist()), len(rows) if kept else None))
+            work.steps.append(Step("joined" if kept else "cancelled", tuple(group.neurons.tolist())))
         rows += kept
+        owners += [group.neurons.tolist()] * len(kept)
     V = np.array([V for V, _ in rows]).reshape(len(rows), work.net.outputs)
-    return V, np.array([B for _, B in rows]).reshape(len(rows), work.net.features + 1)
+    return V, np.array([B for _, B in rows]).reshape(len(rows), work.net.features + 1), owners
+
+
+def _collapse(
+    work: _Work, V: np.ndarray, B: np.ndarray, owners: list[list[int]]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Replace mirrored pairs of softplus-like neurons by fewer, where that saves some; return what `v0` takes up."""
+    done = collapse_pairs(work.net, V, B, work.box) if work.net.psi.symmetry == "softplus" else None
+    if done is None:
+        return V, B, np.zeros(work.net.outputs)
+    given_up = [row for pair in done.pairs for row in pair]
+    work.steps.append(Step("affine", tuple(sorted(j for row in given_up for j in owners[row]))))
+    work.errors += done.errors
+    rest = np.setdiff1d(np.arange(len(V)), given_up)
+    return np.vstack([V[rest], done.V]), np.vstack([B[rest], done.B]), done.constant
 
 
 def _measure(net: ShallowNet, smaller: ShallowNet, X: np.ndarray | None, seed: int) -> float:
