@@ -23,7 +23,9 @@ from scipy.optimize import minimize
 
 from thalweg.records import Verdict
 from thalweg.shallow import Objective, find_minima
-from thalweg.shallow.multistart import REST, draw_starts, run_descents, scaled
+from thalweg.shallow.ends import REST
+from thalweg.shallow.multistart import draw_starts, run_descents
+from thalweg.shallow.scaling import scaled
 
 WIDTH, FEATURES, ROWS, STARTS, SEED, NOISE = 3, 3, 500, 1000, 0, 0.1
 PEER_STARTS, TORCH_STARTS, RUNS = 60, 6, 3

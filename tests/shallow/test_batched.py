@@ -6,8 +6,8 @@ import pytest
 from thalweg.shallow.activations import activation
 from thalweg.shallow.batched import BatchedCost, Layout
 from thalweg.shallow.derivatives import Objective
-from thalweg.shallow.multistart import scaled
 from thalweg.shallow.net import ShallowNet
+from thalweg.shallow.scaling import scaled
 
 KINDS = ("tanh", "logistic", "erf", "arctan", "gauss", "sin", "softplus", "silu", "gelu", "exp", "z^3+z")
 

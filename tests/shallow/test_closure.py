@@ -6,9 +6,12 @@ import pytest
 from tests.shallow.landscapes import STEP, STEP_Y, teacher
 from thalweg.shallow.closure import approaching_pair, is_approached, merged, stepped
 from thalweg.shallow.derivatives import Objective
+from thalweg.shallow.ends import MERGING, REST, TAIL
 from thalweg.shallow.escape import closest_pairs, saturated
 from thalweg.shallow.minima import find_minima
-from thalweg.shallow.multistart import MERGING, REST, draw_starts, run_descents, scaled
+from thalweg.shallow.multistart import draw_starts, run_descents
+from thalweg.shallow.scaling import scaled
+from thalweg.shallow.tails import tail_neurons
 from thalweg.shallow.trust_region import trust_region
 
 
@@ -84,3 +87,59 @@ def test_pairs_are_found_in_mirror_images_and_only_if_they_cancel():
     assert pairs.distance[0] == pytest.approx(0.01 * np.sqrt(2)) and pairs.mirrored[0]
     assert pairs.distance[1] == np.inf or not pairs.mirrored[1]
     assert closest_pairs(layout, near, "softplus").distance[0] == np.inf
+
+
+@pytest.fixture(scope="module")
+def retired():
+    """Descents of a problem in which a neuron becomes an exponential."""
+    problem = scaled(Objective(*teacher(2, 2, 80, 1)), 2, "tanh")
+    found = run_descents(problem, draw_starts(problem, 8, 0))
+    return problem, found, np.flatnonzero(found.state == TAIL)
+
+
+class TestTails:
+    def test_are_found_and_share_one_limit(self, retired):
+        _, found, which = retired
+        limits = [found.limits[k] for k in found.limit[which]]
+        assert len(limits) >= 4 and all(limit.attracts for limit in limits)
+        assert np.ptp([limit.loss for limit in limits]) < 1e-12
+
+    def test_networks_tend_to_the_limit_as_the_drift_says(self, retired):
+        problem, found, which = retired
+        limit = found.limits[found.limit[which[0]]]
+        v0, _, v, _, B = (part[0] for part in limit.cost.layout.split(limit.theta[None]))
+        remainders = []
+        for bias in (4.0, 4.5, 5.0):
+            u = np.exp(-2 * bias)
+            outer = -v[0, 0] / (2 * u)
+            theta = np.concatenate([v0 - outer, [outer], v[1:, 0], [bias], B[0, 1:], B[1:].ravel()])
+            rise = problem.cost.loss(theta[None])[0] - limit.loss
+            remainders.append((rise - limit.drift * u) / u**2)
+        np.testing.assert_allclose(remainders, remainders[0], rtol=0.02)  # what the drift leaves is of second order
+
+    def test_further_descent_stays_above_the_limit(self, retired):
+        problem, found, which = retired
+        for k in which[:2]:
+            limit = found.limits[found.limit[k]]
+            on = trust_region(problem.cost, found.theta[k : k + 1], limit=100, noise=problem.noise)
+            assert limit.loss < on.loss[0] < found.loss[k]
+
+    def test_only_heavy_neurons_beyond_all_rows_are_suspected(self):
+        problem = scaled(Objective(*teacher(2, 1, 30, 0)), 2, "tanh")
+        theta = np.array([
+            [0, 9, 1, 4, 0.1, 0, 1],
+            [0, 1, 1, 4, 0.1, 0, 1],
+            [0, 9, 1, 1, 1, 0, 1],
+            [0, 1, -9, 0, 1, -4, 0.1],
+        ])
+        np.testing.assert_array_equal(tail_neurons(problem.cost, theta.astype(float), 2.5), [0, -1, -1, 1])
+        other = scaled(Objective(*teacher(2, 1, 30, 0)), 2, "gauss")
+        assert (tail_neurons(other.cost, theta.astype(float), 2.5) == -1).all()
+
+    def test_the_logistic_function_has_them_too(self):
+        problem = scaled(Objective(*teacher(2, 2, 80, 1)), 2, "logistic")
+        found = run_descents(problem, draw_starts(problem, 8, 0))
+        which = np.flatnonzero(found.state == TAIL)
+        assert which.size
+        limit = found.limits[found.limit[which[0]]]
+        assert limit.attracts and limit.loss == pytest.approx(0.0080402, abs=1e-6)  # the same limit as with tanh

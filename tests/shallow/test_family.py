@@ -83,7 +83,7 @@ def test_the_pilot_study_stays_within_its_budget():
 
 def test_recommends_the_smallest_reliable_network_of_nearly_least_error():
     def made(width, certified, held_out):
-        return Trial(width, 0.0, 50, 10, certified, 0, 0, 0, 1, 1.0, held_out)
+        return Trial(width, 0.0, 50, 10, certified, 0, 0, 0, 0, 1, 1.0, held_out)
 
     assert _choose([made(1, 1, 1.01), made(2, 1, 1.0), made(3, 0.2, 0.1)]).width == 1
     assert _choose([made(1, 0.1, 2.0), made(2, 0.2, 1.0)]).width == 2
@@ -91,7 +91,7 @@ def test_recommends_the_smallest_reliable_network_of_nearly_least_error():
 
 
 def test_the_section_recommends_draws_and_speaks(problem):
-    made = section(problem, 1e9, 0)
+    made = section(problem, 7e8, 0)
     assert made.recommended and {choice.option for choice in made.choices} == {"width", "ridge"}
     again = fit(problem, {choice.option: choice.value for choice in made.choices})
     assert certify(again, problem).verdict is Verdict.HOLDS

@@ -11,7 +11,8 @@ from tests.shallow.landscapes import NINE, NINE_MINIMISER, NINE_Y, teacher
 from thalweg.records import InputError, Outcome, Verdict, from_document, same, to_document
 from thalweg.shallow import Objective, ShallowNet, assignment, find_minima
 from thalweg.shallow.catalogue import DEGENERATE, MINIMUM, SADDLE, MinimaCatalogue
-from thalweg.shallow.multistart import draw_starts, scaled
+from thalweg.shallow.multistart import draw_starts
+from thalweg.shallow.scaling import scaled
 
 
 @pytest.fixture(scope="module")

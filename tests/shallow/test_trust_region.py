@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from tests.shallow.landscapes import NINE, NINE_MINIMISER, NINE_Y, teacher
 from thalweg.shallow.derivatives import Objective
-from thalweg.shallow.multistart import draw_starts, run_descents, scaled
+from thalweg.shallow.multistart import draw_starts, run_descents
+from thalweg.shallow.scaling import scaled
 from thalweg.shallow.trust_region import AT_FLOOR, SPENT, WATCHED, model_step, short_descent, trust_region
 
 

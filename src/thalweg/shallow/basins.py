@@ -14,8 +14,9 @@ from scipy.integrate import BDF
 
 from thalweg.records import Verdict
 from thalweg.shallow.certificate import certify_objective
+from thalweg.shallow.ends import REST, UNFINISHED, Descents, confirm, mark_saturated
 from thalweg.shallow.escape import saturated
-from thalweg.shallow.multistart import REST, UNFINISHED, Descents, Scaled, confirm, mark_saturated
+from thalweg.shallow.scaling import Scaled
 from thalweg.shallow.trust_region import AT_FLOOR, FIRST_RADIUS, trust_region
 
 RELATIVE, ABSOLUTE = 1e-8, 1e-10

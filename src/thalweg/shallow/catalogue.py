@@ -13,17 +13,20 @@ from thalweg.shallow.net import ShallowNet
 MINIMUM, SADDLE, DEGENERATE = "minimum", "saddle", "degenerate"
 """Kinds of critical points; degenerate: at the floor of rounding, but neither proved nor refuted."""
 
-ESCAPES = ("saturation", "merging", "growth")
-"""How starts run to infinity: a neuron becomes a step, two become one and its derivative, or weights only grow."""
+ESCAPES = ("saturation", "merging", "tail", "growth")
+"""How starts run to infinity: a neuron becomes a step, two become one and its derivative, one becomes an exponential,
+or weights are only seen to grow."""
 
 
 @record
 class LimitPoint:
     """A limit at infinity: a value of the loss that networks of the family approach and do not attain there.
 
-    `drift` is the derivative of the loss by the squared distance from the limit (merging); positive: a local infimum.
-    `smallest_eigenvalue` and `largest_eigenvalue` are those of the closure model; `parameters` are its own, in the
-    layout `[v0, steps, v, p, B]` and the units of the data.
+    `drift` is the rise of the loss off the limit: by the squared distance of merging neurons, by `exp(-k b)` of one in
+    its tail, by the softness of a step. `is_infimum`: the closure model is at a strict minimum and the drift is
+    positive; then the loss tends to the limit from above, and for "merging" and "tail" it is a local infimum.
+    Eigenvalues are those of the closure model in scaled units; `parameters` are its own, in the layout
+    `[v0, steps, v, p, B]` of `batched.py` and the units of the data.
     """
 
     kind: str

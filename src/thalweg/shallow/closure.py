@@ -17,6 +17,7 @@ above if it is positive. Other directions may do better, so no infimum is claime
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -32,7 +33,7 @@ MERGING, SATURATION = "merging", "saturation"
 FAR = 1e300
 """Where an activation has its limit value."""
 
-STEPS = {MERGING: 200, SATURATION: 40}
+STEPS, MOST_STEPS = {SATURATION: 40}, 200
 """Trust-region steps of a closure model at most; those with steps are solved one by one, so they get fewer."""
 
 SHAPE = 0.5
@@ -101,7 +102,7 @@ def merged(cost: BatchedCost, theta: Float[np.ndarray, "S P"], pairs: ClosestPai
     layout = replace(cost.layout, m=cost.layout.m - 1, pairs=1)
     closure = _closure(cost, layout, cost.weights, cost.steps)
     starts = np.array([_merge(cost, theta[k], pairs, k) for k in range(len(theta))])
-    return _limits(MERGING, closure, starts, noise)
+    return descend_to_limits(MERGING, closure, starts, noise, lambda at: _drift(closure, at))
 
 
 def is_approached(
@@ -151,7 +152,7 @@ def stepped(cost: BatchedCost, theta: Float[np.ndarray, " P"], noise: float) -> 
     outer, moving = v[0, which, 0].copy(), v[0, ~which, 0]
     constant = sum(outer[s] * steps[s, settled][0] for s in range(len(steps)) if s not in useful)
     start = np.concatenate([theta[:1] + constant, outer[useful], moving, B[0, ~which].ravel()])
-    limit = _limits(SATURATION, closure, start[None], noise)[0]
+    limit = descend_to_limits(SATURATION, closure, start[None], noise, lambda at: 0.0)[0]
     if limit.drift == -np.inf:
         return limit
     outer[useful] = limit.theta[1 : 1 + len(useful)]
@@ -201,17 +202,43 @@ def _merge(cost: BatchedCost, theta: np.ndarray, pairs: ClosestPairs, k: int) ->
     return np.concatenate([[bias, vi + vj], v[others, 0], p, mean, B[others].ravel()])
 
 
-def _limits(kind: str, closure: BatchedCost, starts: np.ndarray, noise: float) -> list[LimitNet]:
+def descend_to_limits(
+    kind: str,
+    closure: BatchedCost,
+    starts: Float[np.ndarray, "S P"],
+    noise: float,
+    drift: Callable[[np.ndarray], float],
+) -> list[LimitNet]:
+    """Minimise closure models of one layout.
+
+    Parameters
+    ----------
+    kind
+        Of the limits.
+    closure
+        The model.
+    starts
+        In its layout.
+    noise
+        As in `trust_region`.
+    drift
+        How the cost rises off a limit, from its parameters.
+
+    Returns
+    -------
+    list of LimitNet
+        In the order of the starts.
+    """
     entered, _ = short_descent(closure, starts)
-    descent = trust_region(closure, entered, limit=STEPS[kind], noise=noise)
+    descent = trust_region(closure, entered, limit=STEPS.get(kind, MOST_STEPS), noise=noise)
     _, hessians = closure.derivatives(descent.theta)
     eigenvalues = np.linalg.eigvalsh(np.where(np.isfinite(hessians), hessians, 0.0))
     found = []
     for theta, loss, gradient, ended, values in zip(
         descent.theta, descent.loss, descent.gradient, descent.ended, eigenvalues, strict=True
     ):
-        drift = _drift(kind, closure, theta) if ended == AT_FLOOR else -np.inf
-        found.append(LimitNet(kind, theta, float(loss), drift, float(values[0]), float(values[-1]), float(gradient),
+        rise = drift(theta) if ended == AT_FLOOR else -np.inf
+        found.append(LimitNet(kind, theta, float(loss), rise, float(values[0]), float(values[-1]), float(gradient),
                               closure))  # fmt: skip
     return found
 
@@ -237,10 +264,8 @@ def _softening(cost: BatchedCost, B: np.ndarray, outer: np.ndarray, residual: np
     return float(2 * (cost.weights * residual) @ (outer @ change))
 
 
-def _drift(kind: str, closure: BatchedCost, theta: np.ndarray) -> float:
-    """Return how the cost rises off the limit; its sign says whether networks approach it."""
-    if kind == SATURATION:
-        return 0.0  # it depends on the inner weights of the steps, which the closure does not know
+def _drift(closure: BatchedCost, theta: np.ndarray) -> float:
+    """Return how the cost rises off a merging limit; its sign says whether networks approach it."""
     _, _, v, p, B = closure.layout.split(theta[None])
     z, tilt = B[0, 0] @ closure.rows, p[0, 0] @ closure.rows
     _, _, second, third = closure.activation.derivatives(z, 3)

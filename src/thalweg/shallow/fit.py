@@ -27,9 +27,10 @@ from thalweg.shallow.classify import classify
 from thalweg.shallow.derivatives import Objective
 from thalweg.shallow.focal import focal_spectrum
 from thalweg.shallow.minima import find_minima, random_anchor
-from thalweg.shallow.multistart import STEPS, draw_starts, scaled
+from thalweg.shallow.multistart import STEPS, draw_starts
 from thalweg.shallow.net import ShallowNet
 from thalweg.shallow.options import ShallowOptions
+from thalweg.shallow.scaling import scaled
 from thalweg.shallow.standardise import Standardised, standardise
 from thalweg.shallow.trust_region import short_descent, trust_region
 

@@ -25,29 +25,24 @@ from thalweg.shallow.catalogue import DEGENERATE, MINIMUM, SADDLE, LimitPoint, M
 from thalweg.shallow.closure import LimitNet
 from thalweg.shallow.derivatives import Objective, objective
 from thalweg.shallow.distinct import group
+from thalweg.shallow.ends import MERGING, REST, SATURATION, TAIL, Descents
 from thalweg.shallow.escape import saturated
 from thalweg.shallow.focal import focal_spectrum
-from thalweg.shallow.multistart import (
-    MERGING,
-    REST,
-    SATURATION,
-    STEPS,
-    Descents,
-    Scaled,
-    draw_starts,
-    run_descents,
-    scaled,
-)
+from thalweg.shallow.multistart import STEPS, draw_starts, run_descents
 from thalweg.shallow.net import ShallowNet
 from thalweg.shallow.proof import prove
 from thalweg.shallow.redundant_set import redundant_set
 from thalweg.shallow.saddles import critical_points
+from thalweg.shallow.scaling import Scaled, scaled
 
 TRUST_REGION, FLOW = "trust_region", "flow"
 """How starts descend: fast, or along the gradient flow so that they end in the basin in which they began."""
 
 RANDOM = "random"
 """An anchor drawn from N(0, 1) in scaled units: what theorem T4 asks for."""
+
+RUNS_AWAY = {SATURATION: "saturation", MERGING: "merging", TAIL: "tail"}
+"""Names of the ends at infinity."""
 
 LARGE = 20.0
 """Output weights above this multiple of the spread of the target, at the end of an unfinished start, are growing."""
@@ -251,7 +246,7 @@ def _outcomes(
     for state, loss, at in zip(found.state, found.loss, place, strict=True):
         if not math.isfinite(loss):
             yield Outcome.DIVERGED
-        elif state in (MERGING, SATURATION):
+        elif state in RUNS_AWAY:
             yield Outcome.NO_MINIMISER
         elif state != REST:
             yield Outcome.BUDGET_SPENT
@@ -263,12 +258,11 @@ def _outcomes(
 
 def _escape(problem: Scaled, found: Descents, k: int) -> str:
     """Name how a start runs to infinity; empty if it does not."""
-    if found.state[k] == MERGING:
-        return "merging"
-    if found.state[k] == SATURATION:
-        return "saturation"
+    state = int(found.state[k])
+    if state in RUNS_AWAY:
+        return RUNS_AWAY[state]
     outer = np.abs(found.theta[k, problem.cost.layout.v]).max(initial=0.0)
-    return "growth" if found.state[k] != REST and outer > LARGE else ""
+    return "growth" if state != REST and outer > LARGE else ""
 
 
 def _limits(problem: Scaled, found: Descents) -> tuple[tuple[LimitPoint, ...], Int[np.ndarray, " S"]]:

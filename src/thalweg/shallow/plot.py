@@ -72,7 +72,7 @@ def start_losses(fit: Fit, lang: str = "en") -> Picture:
     place[order] = np.arange(1, order.size + 1)
     figure = new_figure(text("axis.starts", lang), text("axis.loss_standardised", lang))
     groups = [("at_point", (points >= 0) & (escapes == 0), PROVED, "circle")]
-    for i, (escape, symbol) in enumerate(zip(ESCAPES, ("square", "diamond", "triangle-up"), strict=True)):
+    for i, (escape, symbol) in enumerate(zip(ESCAPES, ("square", "diamond", "star", "triangle-up"), strict=True)):
         groups.append((escape, escapes == i + 1, AWAY, symbol))
     groups.append(("unfinished", (points < 0) & (escapes == 0), OPEN, "x"))
     for name, which, colour, symbol in groups:

@@ -57,6 +57,7 @@ class Trial:
     certified: float
     saturation: float
     merging: float
+    tail: float
     growth: float
     minima: int
     training: float
@@ -158,8 +159,8 @@ def trial(problem: Problem, options: ShallowOptions, seed: int, rows: np.ndarray
     return Trial(
         width=options.width, ridge=options.ridge, rows=shown.size, starts=options.starts,
         certified=catalogue.certified_share, saturation=catalogue.share("saturation"),
-        merging=catalogue.share("merging"), growth=catalogue.share("growth"), minima=len(catalogue.minima),
-        training=training, held_out=held_out,
+        merging=catalogue.share("merging"), tail=catalogue.share("tail"), growth=catalogue.share("growth"),
+        minima=len(catalogue.minima), training=training, held_out=held_out,
     )  # fmt: skip
 
 

@@ -152,12 +152,15 @@ def part_table(pilot: Scan) -> DataTable:
     return DataTable("shallow.parts", ("rows", *SHOWN), tuple((t.rows, *_shown(t)) for t in pilot.parts))
 
 
-SHOWN = ("certified_share", "saturating", "merging_share", "growing", "minima", "training_rmse", "held_out_rmse")
+SHOWN = (
+    "certified_share", "saturating", "merging_share", "tail_share", "growing", "minima", "training_rmse",
+    "held_out_rmse",
+)  # fmt: skip
 """Columns of the pilot study."""
 
 
 def _shown(t: Trial) -> tuple[Cell, ...]:
-    return (t.certified, t.saturation, t.merging, t.growth, t.minima, t.training, t.held_out)
+    return (t.certified, t.saturation, t.merging, t.tail, t.growth, t.minima, t.training, t.held_out)
 
 
 def _is_worth_training(pilot: Scan) -> bool:

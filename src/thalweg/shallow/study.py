@@ -19,10 +19,10 @@ from thalweg.shallow.derivatives import Objective
 from thalweg.shallow.first_order import first_order_methods
 from thalweg.shallow.fit import network_of
 from thalweg.shallow.focal import focal_spectrum
-from thalweg.shallow.multistart import scaled
 from thalweg.shallow.net import ShallowNet
 from thalweg.shallow.options import ShallowOptions
 from thalweg.shallow.proof import prove
+from thalweg.shallow.scaling import scaled
 from thalweg.shallow.standardise import standardise
 
 GRID = 33
