@@ -15,7 +15,7 @@ MINIMUM, SADDLE, DEGENERATE = "minimum", "saddle", "degenerate"
 
 ESCAPES = ("saturation", "merging", "tail", "growth")
 """How starts run to infinity: a neuron becomes a step, two become one and its derivative, one becomes an exponential,
-or weights are only seen to grow."""
+or - not known to - weights are large when the steps are spent."""
 
 
 @record

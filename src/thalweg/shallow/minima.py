@@ -21,6 +21,7 @@ from thalweg.records import CriticalPoint, InputError, Outcome, Verdict
 from thalweg.shallow.activations import OUTSIDE
 from thalweg.shallow.activations import activation as find_activation
 from thalweg.shallow.basins import flow_descents
+from thalweg.shallow.canonical import canonical
 from thalweg.shallow.catalogue import DEGENERATE, MINIMUM, SADDLE, LimitPoint, MinimaCatalogue, plain, point_order
 from thalweg.shallow.closure import LimitNet
 from thalweg.shallow.derivatives import Objective, objective
@@ -174,7 +175,7 @@ def _catalogue(problem: Scaled, found: Descents, others: Float[np.ndarray, "s P"
     described = []
     for number in range(int(groups.max(initial=-1)) + 1):
         members = np.flatnonzero(groups == number)
-        net = nets[members[np.argmin(gradients[members])]]
+        net = _tidy(problem, nets[members[np.argmin(gradients[members])]])
         hits = int((of_start == number).sum())
         described.append((_point(problem.objective, net, max(hits, 1)), net, number))
     kept = sorted(_without_regular_others(described, of_start), key=lambda item: point_order(item[0]))
@@ -182,6 +183,12 @@ def _catalogue(problem: Scaled, found: Descents, others: Float[np.ndarray, "s P"
     for position, (_, _, number) in enumerate(kept):
         place[number] = position
     return _record(problem, found, kept, place[of_start])
+
+
+def _tidy(problem: Scaled, net: ShallowNet) -> ShallowNet:
+    """Return the image of the network that stands for its point, where that changes neither loss nor bits."""
+    exact = problem.is_free and problem.template.psi.symmetry not in ("logistic", "periodic")
+    return canonical(net) if exact else net
 
 
 def _without_regular_others(described: list, of_start: Int[np.ndarray, " S"]) -> list:

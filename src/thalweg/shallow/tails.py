@@ -143,4 +143,6 @@ def _drift(closure: BatchedCost, theta: np.ndarray, rate: float) -> float:
     _, _, v, _, B = closure.layout.split(theta[None])
     z = B[0, 0] @ closure.rows
     residual = closure.residuals(theta[None])[0, 0]
-    return float(-2 * v[0, 0, 0] * (closure.weights * residual) @ np.exp(-2 * rate * z))
+    with np.errstate(over="ignore", invalid="ignore"):
+        drift = float(-2 * v[0, 0, 0] * (closure.weights * residual) @ np.exp(-2 * rate * z))
+    return drift if np.isfinite(drift) else -np.inf
