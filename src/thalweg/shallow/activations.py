@@ -108,7 +108,7 @@ def largest_derivative(
     psi
         "exp", "z^k" or "z^3+z": their derivatives are monotone in `z` or in `|z|`.
     order
-        1, 2 or 3.
+        From 1 to 4.
     lower, upper
         Ends of the intervals.
 

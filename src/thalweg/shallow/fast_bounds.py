@@ -13,12 +13,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
 
 from thalweg.numerics.rounding import UNIT_ROUNDOFF as U
 from thalweg.numerics.whitening import Whitening, largest_eigenvalue, product_rounding, upper_norm, upward, whiten
+from thalweg.shallow.centre import Centre
 from thalweg.shallow.derivatives import PIECE, Objective, jacobian_rows
 from thalweg.shallow.net import ShallowNet
 from thalweg.shallow.third_derivative import Sizes
@@ -147,11 +149,12 @@ class Rows:
     r: np.ndarray
     e_r: np.ndarray
 
-    def top(self, order: int) -> np.ndarray:
-        """Bound `|psi^(order)|`, true and computed."""
-        return np.abs(self.psi[order]) + 2 * self.e[order]
+    @cached_property
+    def tops(self) -> tuple[np.ndarray, ...]:
+        """Bounds of psi and its first three derivatives, true and computed."""
+        return tuple(np.abs(value) + 2 * error for value, error in zip(self.psi, self.e, strict=True))
 
-    @property
+    @cached_property
     def R(self) -> np.ndarray:
         """Bound `|r|`, true and computed."""
         return np.abs(self.r) + 2 * self.e_r
@@ -202,12 +205,16 @@ class Measurement:
         net, P, K = self.net, self.net.parameter_count, self.net.outputs
         first = K * (net.width + 1)
         tau_of = self._tau_factors(first)
+        alpha = np.sqrt(np.square(self.norms[K:first].reshape(net.width, K)).sum(axis=1)) * self.slack
+        v = np.sqrt(np.square(self.size_v).sum(axis=1)) * self.slack
+        centre = Centre(net, self.whitening, self.norms, alpha, v, self.g_sum, self.g_P)
         gauss_error = other_error = plain_error = trace = 0.0
         gradient_error = np.zeros(P)
         collected: list[tuple[np.ndarray, ...]] = []
         for rows in pieces:
             phi, epsilon, reach = self._amplified(rows, self.norms)
-            length = upper_norm(self._whitened_jacobian(rows), axis=2) + self.g_P * phi
+            whitened = self._whitened_jacobian(rows)
+            length = upper_norm(whitened, axis=2) + self.g_P * phi
             gauss_error += float(rows.w @ (2 * epsilon * length + epsilon**2 + self.g_sum * phi**2).sum(axis=1))
             other_error += self._block_error(rows, self.norms, reach)
             unit_phi, unit_epsilon, unit_reach = self._amplified(rows, 1 / self.units)
@@ -218,9 +225,13 @@ class Measurement:
             trace += 2 * float(rows.w @ total**2)
             residual = np.sqrt(np.square(np.abs(rows.r) + rows.e_r).sum(axis=1)) * self.slack
             slopes = tuple(np.abs(rows.psi[k]) + rows.e[k] for k in (1, 2, 3))
-            collected.append((rows.z, rows.e_z, *slopes, residual, total, tau_of(rows.xt, reach)))
+            tau = tau_of(rows.xt, reach)
+            centre.add(rows, whitened, phi, epsilon, tau, reach)
+            collected.append((rows.z, rows.e_z, *slopes, residual, total, tau))
         z, e_z, q1, q2, q3, residual, total, tau = (np.concatenate(parts) for parts in zip(*collected, strict=True))
         gauss_error = 2 * gauss_error + self._underflow(self.norms)
+        gauss_newton = min(trace * self.slack, self._gauss_newton(gauss_error))
+        second, central = centre.bounds(gauss_newton)
         sizes = Sizes(
             psi=net.psi,
             w=self.objective.weights,
@@ -230,9 +241,11 @@ class Measurement:
             residual=residual,
             first=total,
             tau=tau,
-            alpha=np.sqrt(np.square(self.norms[K:first].reshape(net.width, K)).sum(axis=1)) * self.slack,
-            v=np.sqrt(np.square(self.size_v).sum(axis=1)) * self.slack,
-            gauss_newton=min(trace * self.slack, self._gauss_newton(gauss_error)),
+            alpha=alpha,
+            v=v,
+            gauss_newton=gauss_newton,
+            second=second,
+            central=central,
         )
         if defect is None:
             evaluation = gauss_error + other_error + self._ridge_error(self.norms)
@@ -254,7 +267,7 @@ class Measurement:
         m, D = self.net.width, self.net.features + 1
         outer, inner = norms[K:first].reshape(m, K), norms[first:].reshape(m, D)
         reach = np.abs(rows.xt) @ inner.T
-        phi = norms[:K] + rows.top(0) @ outer + (rows.top(1) * reach) @ self.size_v
+        phi = norms[:K] + rows.tops[0] @ outer + (rows.tops[1] * reach) @ self.size_v
         epsilon = rows.e[0] @ outer + (rows.e[1] * reach) @ self.size_v + 2 * U * phi + UNDERFLOW * norms.sum()
         return phi, epsilon, reach
 
@@ -269,7 +282,7 @@ class Measurement:
         K, first = self.net.outputs, self.net.outputs * (self.net.width + 1)
         outer = norms[K:first].reshape(self.net.width, K)
         R, e_r = rows.R, rows.e_r
-        slope, bend = rows.top(1), rows.top(2)
+        slope, bend = rows.tops[1], rows.tops[2]
         growing = e_r + self.g_sum * R
         cross = growing * ((slope * reach) @ outer) + R * ((rows.e[1] * reach) @ outer)
         square = reach**2
@@ -282,8 +295,8 @@ class Measurement:
         R, growing = rows.R, rows.e_r + self.g_sum * rows.R
         wR, wg = 2 * rows.w[:, None] * R, 2 * rows.w[:, None] * growing
         total[:K] += wg.sum(axis=0)
-        total[K:first] += (rows.e[0].T @ wR + rows.top(0).T @ wg).ravel()
-        slope = rows.top(1)
+        total[K:first] += (rows.e[0].T @ wR + rows.tops[0].T @ wg).ravel()
+        slope = rows.tops[1]
         share = (rows.e[1] + 2 * U * slope) * (wR @ self.size_v.T) + slope * (wg @ self.size_v.T)
         total[first:] += (share.T @ np.abs(rows.xt)).reshape(net.width * (net.features + 1))
 

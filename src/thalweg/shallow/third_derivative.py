@@ -11,7 +11,13 @@ its residual:
     D2_i = sum_j (2 alpha_j q1 tau_ij + V_j q2 tau_ij^2),   D3_i = sum_j (3 alpha_j q2 tau_ij^2 + V_j q3 tau_ij^3),
     tau_ij = |Li_Bj xt_i|,  alpha_j = |Li_vj|,  V_j = |v_j| + rho alpha_j,  R_i = |r_i| + rho (|Li DF_i| + rho D2_i),
 
-and `q_k(ij)` bounds `|psi^(k)|` wherever `z_ij` can go. The ridge is quadratic and does not appear.
+and `q_k(ij)` bounds `|psi^(k)|` wherever `z_ij` can go. The ridge is quadratic and does not appear. A second bound
+starts from the third derivative at the centre (`central_third.py`) and adds how fast it can change, `rho` times
+
+    2 sum_i w_i R_i D4_i + 4 sqrt(lambda) s3 + 3 s^2,   D4_i = sum_j (4 alpha_j q3 tau_ij^3 + V_j q4 tau_ij^4),
+
+`s3^2 = 2 sum_i w_i D3_i^2`. The smaller of the two is taken; likewise of `s` and of its value at the centre
+(`second_derivative.py`) plus `rho s3`.
 """
 
 from __future__ import annotations
@@ -28,7 +34,7 @@ from thalweg.shallow.activations import Activation, largest_derivative
 FRACTION = 0.5
 """Share of the positive curvature that may be spent on its change within the ellipsoid."""
 
-PRECISION = 1e-6
+PRECISION = 2.0**-12
 """Relative width to which the radius is found; the lower end is kept."""
 
 ROUNDS = 60
@@ -59,6 +65,10 @@ class Sizes:
         `|Li_vj|` and `|v_j|`.
     gauss_newton : float
         The largest eigenvalue of `Li G Li'`.
+    second : float
+        The norm of the second derivative of the outputs over the rows, at the centre (`second_derivative.py`).
+    central : float
+        The norm of the third derivative at the centre (`central_third.py`).
     """
 
     psi: Activation
@@ -72,40 +82,48 @@ class Sizes:
     alpha: Float[np.ndarray, " m"]
     v: Float[np.ndarray, " m"]
     gauss_newton: float
+    second: float
+    central: float
 
     def lipschitz(self, rho: float) -> float:
         """Return `M` on the ellipsoid of radius `rho`; infinite or NaN where there is no bound."""
         tau, V = self.tau, self.v + rho * self.alpha
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            q1, q2, q3 = self._derivatives_within(rho)
-            q2 *= tau
-            q1 *= 2 * self.alpha
-            q1 += V * q2
-            second = np.vecdot(q1, tau)
-            q3 *= tau
-            q3 *= V
-            q3 *= tau
-            q2 *= 3 * self.alpha
-            q2 += q3
-            third = np.vecdot(q2, tau)
-            reach = self.residual + rho * (self.first + rho * second)
-            s = math.sqrt(2 * float(self.w @ np.square(second))) + TINY
-            M = 2 * float(self.w @ (reach * third)) + 3 * (math.sqrt(self.gauss_newton) + rho * s) * s
+            q1, q2, q3, q4 = self._derivatives_within(rho)
+            square = tau * tau
+            second = np.vecdot(tau, 2 * self.alpha * q1 + V * (q2 * tau))
+            third = np.vecdot(square, 3 * self.alpha * q2 + V * (q3 * tau))
+            fourth = np.vecdot(square, tau * (4 * self.alpha * q3 + V * (q4 * tau)))
+            first = self.first + rho * second
+            residual = self.residual + rho * first
+            s3 = math.sqrt(2 * float(self.w @ np.square(third)))
+            s = _smaller(math.sqrt(2 * float(self.w @ np.square(second))), self.second + rho * s3) + TINY
+            root = math.sqrt(self.gauss_newton) + rho * s
+            everywhere = 2 * float(self.w @ (residual * third)) + 3 * root * s
+            growth = 2 * float(self.w @ (residual * fourth)) + 4 * root * s3 + 3 * s * s
+            from_centre = self.central + rho * growth
         n, m = tau.shape
+        M = _smaller(everywhere, from_centre)
         return M * upward(n + m + 50) + TINY if math.isfinite(M) else math.inf
 
     def _derivatives_within(self, rho: float) -> tuple[np.ndarray, ...]:
-        """Bound `|psi'|, |psi''|, |psi'''|` wherever the arguments can go."""
+        """Bound the first four derivatives of psi wherever the arguments can go."""
         step = rho * self.tau
-        if all(math.isfinite(bound) for bound in self.psi.bounds[1:]):
-            limits = self.psi.bounds
-            return tuple(
+        limits = self.psi.bounds
+        if all(math.isfinite(bound) for bound in limits[1:]):
+            near = [
                 np.minimum(step * limits[k + 1] + here, limits[k])
                 for k, here in zip((1, 2, 3), self.derivatives, strict=True)
-            )
+            ]
+            return *near, np.full_like(step, limits[4])
         reach = (step + self.z_error) * upward(4)
         ends = self.z - reach, self.z + reach
-        return tuple(largest_derivative(self.psi, k, *ends) for k in (1, 2, 3))
+        return tuple(largest_derivative(self.psi, k, *ends) for k in (1, 2, 3, 4))
+
+
+def _smaller(a: float, b: float) -> float:
+    """Return the smaller of two bounds; NaN if one of them is, which min() may hide."""
+    return min(a, b) if a == a and b == b else math.nan
 
 
 def largest_radius(sizes: Sizes, available: float) -> tuple[float, float]:
