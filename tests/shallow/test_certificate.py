@@ -314,6 +314,14 @@ def test_refined_networks_are_certified_where_the_given_ones_are_not(g3):
     assert sharp.margins["distance"].value <= 1e-14
 
 
+def test_networks_of_extreme_size_are_refined_or_left_but_never_break():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(30, 2)) * [1.0, 2.0**-530]
+    net = ShallowNet("tanh", 0.0, [1.0, 0.5], [0.1, -0.3], rng.normal(size=(2, 2)) * [1.0, 2.0**100])
+    found = refine(net, X, np.sin(X[:, 0]))
+    assert found.loss_after <= found.loss_before and np.isfinite(found.net.theta).all()
+
+
 def test_averaging_comes_nearer_than_its_last_step_would():
     rng = np.random.default_rng(13)
     net, data = minimum(rng, n=300, d=1, m=1, noise=0.3)

@@ -23,6 +23,7 @@ from thalweg.shallow.minima import find_minima
 from thalweg.shallow.net import ShallowNet
 from thalweg.shallow.reduce import Reduction, reduce
 from thalweg.shallow.redundant_set import RedundantSet, redundant_set
+from thalweg.shallow.refine import Refined, refine
 from thalweg.shallow.retries import Retries, retries
 from thalweg.shallow.scan import scan
 from thalweg.shallow.section import section
@@ -34,10 +35,11 @@ if TYPE_CHECKING:
 _HOME_OF = {"ShallowRegressor": "estimators"}
 
 __all__ = [
-    "Advice", "Classification", "FocalSpectrum", "Growth", "LimitPoint", "MinimaCatalogue", "Objective", "Reduction",
-    "RedundantSet", "Retries", "ShallowNet", "ShallowRegressor", "SplitAdvice", "advise", "assignment", "canonical",
-    "certify", "checks", "classify", "copies", "find_minima", "fit", "focal_margin", "grow", "network_of", "predict",
-    "reduce", "redundant_set", "retries", "same_function", "scan", "section", "split", "split_advice", "study",
+    "Advice", "Classification", "FocalSpectrum", "Growth", "LimitPoint", "MinimaCatalogue", "Objective",
+    "Reduction", "RedundantSet", "Refined", "Retries", "ShallowNet", "ShallowRegressor", "SplitAdvice", "advise",
+    "assignment", "canonical", "certify", "checks", "classify", "copies", "find_minima", "fit", "focal_margin",
+    "grow", "network_of", "predict", "reduce", "redundant_set", "refine", "retries", "same_function", "scan",
+    "section", "split", "split_advice", "study",
 ]  # fmt: skip
 
 

@@ -78,34 +78,34 @@ class CentralTensor:
 
     def bound(self) -> float:
         """Bound the norm of the third derivative."""
-        net, P = self.net, self.net.parameter_count
-        m, D, K, first = net.width, net.features + 1, net.outputs, self.first
+        net, P, first = self.net, self.net.parameter_count, self.first
+        m, D, K = net.width, net.features + 1, net.outputs
         inner = self.Li[:, first:].reshape(P, m, D)
         outer = self.Li[:, K:first].reshape(P, m, K)
         sums = self.double + np.einsum("pjk,kjq->pjq", outer, self.bent)
         sums += np.einsum("pje,jqe->pjq", inner, self.cubic) / 3
-        double = np.empty((P, m, D, D))
-        double[:, :, self.c, self.e] = double[:, :, self.e, self.c] = sums
-        # Index b of one neuron first, (a, b; d); then all neurons at once, sum_jd (a, b; j, d) Li_(c, Bjd).
-        lower = np.empty((P, P, m, D))
-        for j in range(m):
-            moved = inner[:, j] @ double[:, j].transpose(1, 0, 2).reshape(D, P * D)
-            here = moved.reshape(P, P, D).transpose(1, 0, 2)
-            for k in range(K):
-                here += 2 * outer[None, :, j, k, None] * self.single[k][:, None, j]
-            lower[:, :, j] = here
-        K3 = (lower.reshape(P * P, m * D) @ self.Li[:, first:].T).reshape(P, P, P)
-        # Slab by slab, which stay in the cache: symmetric in (b, c), then the sum over the places of the single index.
-        for slab in K3:
-            slab[:] = (slab + slab.T) * 0.5
-        flat = np.empty((P, P, P))
+        places, values = self._entries(sums)
+        K3, raw, turned = np.empty((P, P, P)), np.zeros(P * P), np.ascontiguousarray(self.Li.T)
         for a in range(P):
-            other = K3[:, a]
-            np.add(K3[a], other + other.T, out=flat[a])
+            raw[places] = values[a]
+            np.matmul(self.Li @ raw.reshape(P, P), turned, out=K3[a])
+        flat = K3 + K3.transpose(1, 0, 2)
+        flat += K3.transpose(1, 2, 0)
         flat = flat.reshape(P, P * P)
         size = float(np.vdot(flat, flat))
         square = largest_eigenvalue(flat @ flat.T) + (P * P + 16) * U * size
         return (float(np.sqrt(square)) + self.error) * upward(P * P + 64) + TINY
+
+    def _entries(self, sums: Float[np.ndarray, "P m q"]) -> tuple[np.ndarray, Float[np.ndarray, "P s"]]:
+        """Return the places that are filled in the matrix of each single index, and what stands there."""
+        net, P, D, K = self.net, len(sums), self.net.features + 1, self.net.outputs
+        j = np.arange(net.width)[:, None]
+        hidden = self.first + j * D
+        rows = [np.repeat(K + j * K + k, D, axis=1) for k in range(K)] + [hidden + self.c]
+        columns = [hidden + np.arange(D)] * K + [hidden + self.e]
+        row, column = (np.concatenate([part.ravel() for part in parts]) for parts in (rows, columns))
+        values = np.concatenate([self.single.transpose(1, 0, 2, 3).reshape(P, -1), sums.reshape(P, -1)], axis=1)
+        return np.concatenate([row * P + column, column * P + row]), np.hstack([values, values])
 
     def _add_error(self, rows: Rows, phi: np.ndarray, epsilon: np.ndarray, reach: np.ndarray) -> None:
         """Add what evaluation and rounding can change, for a vector `z` of length one."""

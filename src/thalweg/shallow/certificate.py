@@ -23,7 +23,7 @@ from thalweg.shallow.net import ShallowNet
 from thalweg.shallow.obstacles import never_isolated, obstacle
 
 METHODS = ("fast", "balls")
-CLAIMS = ("minimum", "critical")
+CLAIMS = {"minimum": "certificate.shallow.minimum", "critical": "certificate.shallow.critical"}
 
 
 @record
@@ -165,7 +165,7 @@ def _certificate(
     known = bounds is not None and conclusion is not None and conclusion.defect < 1
     return ShallowCertificate(
         family="shallow",
-        statement=Statement(f"certificate.shallow.{claim}", size),
+        statement=Statement(CLAIMS[claim], size),
         verdict=verdict,
         method=Method.PROVED,
         margins={} if conclusion is None else _margins(conclusion),

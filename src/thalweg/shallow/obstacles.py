@@ -73,8 +73,10 @@ def _degeneracy(net: ShallowNet, problem: Objective, is_clear: bool) -> Statemen
     distinct = len(np.unique(np.column_stack([problem.X, problem.targets])[problem.weights > 0], axis=0))
     if missing > 0:
         return Statement("reason.shallow.rows_missing", {"rows": problem.n, "missing": missing})
-    constant = np.ptp(problem.X, axis=0) <= CONSTANT * np.abs(problem.X).max(axis=0)
-    dependent = np.flatnonzero(constant).tolist() + [found.column for found in exact_dependences(problem.X)[0]]
+    largest = np.abs(problem.X).max(axis=0)
+    X = problem.X / np.where(largest > 0, largest, 1.0)  # so that no square over- or underflows
+    constant = np.ptp(X, axis=0) <= CONSTANT
+    dependent = np.flatnonzero(constant).tolist() + [found.column for found in exact_dependences(X)[0]]
     if dependent:
         return Statement("reason.shallow.collinear", {"columns": list_some(sorted(dependent))})
     pieces = redundant_set(net).pieces

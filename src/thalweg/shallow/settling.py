@@ -70,6 +70,19 @@ def settle(net: ShallowNet, data: Objective) -> Settled:
     """
     found, steps, rests = _newton(net, data)
     if not rests:
+        below = _descended(net, data)
+        if below is not None:
+            found, _, rests = _newton(below, data)
+        steps = None
+    loss, gradient, H = data.second_order(found)
+    values = np.linalg.eigvalsh(H)
+    is_definite = bool(values[0] > values.size * np.finfo(float).eps * values[-1])  # below that it is rounding
+    return Settled(found, loss, float(np.linalg.norm(gradient)), values, steps, rests and is_definite)
+
+
+def _descended(net: ShallowNet, data: Objective) -> ShallowNet | None:
+    """Follow the trust region; None where numbers of extreme size end it."""
+    try:
         result = minimize(
             lambda theta: data.cost(net.with_theta(theta)),
             net.theta,
@@ -78,12 +91,9 @@ def settle(net: ShallowNet, data: Objective) -> Settled:
             method="trust-exact",
             options={"gtol": 1e-9 * max(1.0, data.cost(net)), "maxiter": MOST_STEPS},
         )
-        found, _, rests = _newton(net.with_theta(result.x), data)
-        steps = None
-    loss, gradient, H = data.second_order(found)
-    values = np.linalg.eigvalsh(H)
-    is_definite = bool(values[0] > values.size * np.finfo(float).eps * values[-1])  # below that it is rounding
-    return Settled(found, loss, float(np.linalg.norm(gradient)), values, steps, rests and is_definite)
+        return net.with_theta(result.x)
+    except (ValueError, ArithmeticError, LinAlgError):
+        return None
 
 
 def _newton(net: ShallowNet, data: Objective) -> tuple[ShallowNet, int, bool]:
