@@ -2,9 +2,10 @@
 
 Eight problems a case, twelve starts each, noise 0.1; the target is a Gaussian process (length 1.5, random features) or
 a wider tanh teacher on [-2, 2]^d, 200 rows. Of every start: at a certified strict minimum, saturated, merging, in a
-tail, or unfinished. Starts that were given up are continued for 400 steps without any alarm: how many of them come back
-to a minimum, and how far from the predicted limit their loss is then. With an anchored ridge of 1e-3, 1e-4 and 1e-6, ten
-problems of ten starts each, the share that reaches |g| < 1e-12, and the least eigenvalue in units of the ridge.
+tail, or unfinished. Starts that were given up are continued for 400 steps without any alarm: how many of them come
+back to a minimum, and how far from the predicted limit their loss is then. With an anchored ridge of 1e-3, 1e-4 and
+1e-6, ten problems of ten starts each, the share that reaches |g| < 1e-12, and the least eigenvalue in units of the
+ridge.
 """
 
 import os
@@ -49,9 +50,9 @@ def ends(activation: str, width: int, d: int, kind: str, problems: int) -> dict:
     made = [find_minima(*data(kind, width, d, s), width, activation=activation, starts=STARTS) for s in range(problems)]
     conditions = [p.largest_eigenvalue / p.smallest_eigenvalue for c in made for p in (c.points[i] for i in c.minima)]
     margins = np.concatenate([c.focal_margin[list(c.minima)] for c in made])
-    shares = {
-        name: float(np.mean([c.share(name) for c in made])) for name in ("saturation", "merging", "tail", "growth")
-    }
+    shares = {name: float(np.mean([c.share(name) for c in made])) for name in ESCAPES}
+    goes_on = [continued(data(kind, width, d, s), width, activation, c) for s, c in enumerate(made)]
+    above = np.concatenate([differences for _, _, differences in goes_on])
     certified = float(np.mean([c.certified_share for c in made]))
     return {
         "certified": certified,

@@ -91,7 +91,7 @@ def test_recommends_the_smallest_reliable_network_of_nearly_least_error():
 
 
 def test_the_section_recommends_draws_and_speaks(problem):
-    made = section(problem, 7e8, 0)
+    made = section(problem, 8e8, 0)
     assert made.recommended and {choice.option for choice in made.choices} == {"width", "ridge"}
     again = fit(problem, {choice.option: choice.value for choice in made.choices})
     assert certify(again, problem).verdict is Verdict.HOLDS

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from thalweg.shallow.batched import BatchedCost
-from thalweg.shallow.trust_region import FAILURES, PLACES, Places, model
+from thalweg.shallow.trust_region import FAILURES, OVERFLOWS, PLACES, Places, model
 
 CRITICAL = 1e-12
 """Norm of the gradient, in scaled units, below which a point counts as critical."""
@@ -20,6 +20,7 @@ STEPS = 200
 """Steps of a run at most."""
 
 
+@OVERFLOWS
 def critical_points(
     cost: BatchedCost, theta: Float[np.ndarray, "S P"]
 ) -> tuple[Float[np.ndarray, "S P"], Bool[np.ndarray, " S"]]:

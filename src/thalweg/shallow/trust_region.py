@@ -45,6 +45,9 @@ LM_FIRST_DAMPING = 1e-2
 AT_FLOOR, WATCHED, SPENT = 1, 2, 3
 """How a descent ended: nothing left to gain, stopped by its watch, or too many steps."""
 
+OVERFLOWS = np.errstate(over="ignore", invalid="ignore", divide="ignore")
+"""Steps that overflow are seen by their loss and refused; a warning would say nothing more."""
+
 Watch = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """Called with parameters, losses and steps done of some networks; tells which of them are to stop."""
 
@@ -96,6 +99,7 @@ class Places:
         self.who = np.concatenate([self.who, coming])
 
 
+@OVERFLOWS
 def short_descent(cost: BatchedCost, theta: Float[np.ndarray, "S P"]) -> tuple[np.ndarray, Int[np.ndarray, " S"]]:
     """Take at most `SHORT` Levenberg-Marquardt steps with Marquardt's scaling.
 
@@ -145,6 +149,7 @@ def _damped_solve(matrix: np.ndarray, gradient: np.ndarray, damping: np.ndarray)
     return np.linalg.solve(damped, gradient[:, :, None])[:, :, 0]
 
 
+@OVERFLOWS
 def trust_region(
     cost: BatchedCost,
     theta: Float[np.ndarray, "S P"],
