@@ -91,6 +91,11 @@ def test_golden_focal_points_g7_decide_between_minimum_and_saddle(s, index):
     for method in ("fast", "balls"):
         point = certify_objective(net, data, method, "critical")
         assert point.verdict is Verdict.HOLDS and point.index == index
+        # The ball lies in the ellipsoid, and the eigenvalues between their bounds, for saddles as well.
+        margin = {name: quantity.value for name, quantity in point.margins.items()}
+        assert margin["radius"] * np.linalg.norm(np.linalg.inv(point.whitening), 2) <= margin["rho"]
+        values = np.abs(np.linalg.eigvalsh(data.hessian(net)))
+        assert margin["modulus"] <= values.min() and values.max() <= margin["smoothness"]
         strict = certify_objective(net, data, method)
         assert strict.verdict is (Verdict.HOLDS if index == 0 else Verdict.FAILS)
 

@@ -79,11 +79,11 @@ def conclude(bounds: Bounds) -> Conclusion:
         return Conclusion(False, index, eps, gz, M, rho, _below(curvature))
     root = math.sqrt(max(_below(left * left - 2 * third * Fraction(gz)), 0.0)) / UP
     enclosure = 2 * gz / ((_below(left) + root) / UP) * UP
-    reach, h, stretch = eps + M * rho, bounds.curvature, bounds.stretch
+    reach, spread, stretch = eps + M * rho, np.float64(bounds.spread), bounds.stretch
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-        ball = float(np.float64(rho) * np.sqrt(_below(left) / np.float64(h)) / UP)
+        ball = float(rho / np.sqrt(spread) / UP)
         modulus = float(np.float64(_below(curvature)) / np.float64(stretch) ** 2 / UP)
-        smoothness = float((1 + reach) * UP * np.float64(h) / _below(left) * UP)
+        smoothness = float((1 + reach) * UP * spread * UP)
         gap = float(np.float64(gz) ** 2 / (2 * _below(curvature)) * UP) + 2.0**-1000
     return Conclusion(
         is_proved=True,

@@ -57,10 +57,8 @@ class Bounds:
         `|Li grad J|`.
     sizes
         What the third derivative depends on.
-    curvature : float
-        The largest eigenvalue of `H`.
-    stretch : float
-        `|Li|`.
+    stretch, spread : float
+        `|Li|` and `|Li^-1|^2`.
     """
 
     whitening: Whitening
@@ -69,8 +67,8 @@ class Bounds:
     defect: float
     pull: float
     sizes: Sizes
-    curvature: float
     stretch: float
+    spread: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -257,8 +255,8 @@ class Measurement:
             defect=defect,
             pull=self._pull(gradient_error) if pull is None else pull,
             sizes=sizes,
-            curvature=self._curvature(plain_error),
             stretch=self._stretch(),
+            spread=self._spread(defect, plain_error),
         )
 
     def _amplified(self, rows: Rows, norms: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -340,12 +338,20 @@ class Measurement:
         parts = np.abs(Li @ self.gradient) + np.abs(Li) @ (error + self.g_P * np.abs(self.gradient))
         return float(upper_norm(parts[None], axis=1)[0]) * self.slack
 
-    def _curvature(self, error: float) -> float:
-        """Bound the largest eigenvalue of the Hessian in the coordinates of the user."""
-        inverse = 1 / self.units
-        H = np.abs(self.H) * inverse * inverse[:, None]
-        rounding = error + self._ridge_error(inverse) + self._underflow(inverse)
-        return (float(H.sum(axis=1).max()) + rounding) * self.slack
+    def _spread(self, defect: float, error: float) -> float:
+        """Bound `|Li^-1|^2` in the coordinates of the user; `error` bounds that of the Hessian there."""
+        inverse, Li = 1 / self.units, self.whitening.Li
+        if self.whitening.index == 0:  # (1 - eps) (Li' Li)^-1 <= H
+            H = np.abs(self.H) * inverse * inverse[:, None]
+            rounding = error + self._ridge_error(inverse) + self._underflow(inverse)
+            return (float(H.sum(axis=1).max()) + rounding) / (1 - defect) * self.slack if defect < 1 else np.inf
+        # An indefinite H says nothing of Li; with X near the inverse, Li^-1 = X (Li X)^-1.
+        X = np.linalg.inv(Li)
+        apart = np.abs(Li @ X - np.eye(len(Li))) + self.g_P * (np.abs(Li) @ np.abs(X))
+        left = float(upper_norm(apart.reshape(1, -1), axis=1)[0]) * self.slack
+        sizes = np.abs(X) * inverse[:, None]
+        square = float(sizes.sum(axis=0).max() * sizes.sum(axis=1).max()) * self.slack
+        return square / (1 - left) ** 2 * self.slack if left < 1 else np.inf
 
     def _stretch(self) -> float:
         Li = np.abs(self.whitening.Li * self.units)
