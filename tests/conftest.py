@@ -20,7 +20,8 @@ settings.register_profile("thalweg", deadline=None, max_examples=40, derandomize
 settings.load_profile("thalweg")
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-PRESENT = {"chromium": CHROMIUM is not None, "torch": importlib.util.find_spec("torch") is not None}
+PACKAGES = ("torch", "safetensors", "equinox")
+PRESENT = {"chromium": CHROMIUM is not None} | {p: importlib.util.find_spec(p) is not None for p in PACKAGES}
 
 
 def pytest_runtest_setup(item):

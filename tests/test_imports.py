@@ -23,8 +23,10 @@ LAYERS = (
     ("cli",),
 )
 RANK = {name: i for i, layer in enumerate(LAYERS) for name in layer}
-# `path` is the verb of one family by its name; nothing else may name one.
-NAMES_A_FAMILY = {"cli/path.py", "__init__.py"}
+# `path` is the verb of one family by its name, and models of other libraries become nets of one; nothing else may.
+NAMES_A_FAMILY = {"cli/path.py", "__init__.py", *(
+    f"interop/{name}.py" for name in ("chain_derivatives", "check", "outside", "shallow_models")
+)}  # fmt: skip
 
 
 def imports_of(path):

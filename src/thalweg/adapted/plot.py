@@ -176,7 +176,7 @@ def spectrum_curve(fit: Fit, lang: str = "en") -> Picture:
     start, end = fit.solution["spectrum_start"][::-1], fit.solution["spectrum_end"][::-1]
     least = max(float(max(start[0], end[0])) * SMALLEST_SHOWN, np.finfo(float).tiny)
     number = np.arange(1, start.size + 1)
-    figure = new_figure(text("axis.number", lang), text("axis.eigenvalue", lang))
+    figure = new_figure(text("axis.mode_number", lang), text("axis.mode_eigenvalue", lang))
     _line(figure, number, np.maximum(start, least), 0, text("axis.at_start", lang))
     _line(figure, number, np.maximum(end, least), 1, text("axis.at_end", lang))
     figure.update_yaxes(type="log", exponentformat="power")

@@ -1,0 +1,122 @@
+"""The roles of the family on data: fit, proof, checks, pilot study, pictures (the contract tests do the rest)."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import thalweg as tw
+from tests.problems import table_problem
+from tests.shallow.landscapes import teacher
+from thalweg.records import InputError, Verdict
+from thalweg.shallow import certify, checks, fit, network_of, predict, section, study
+from thalweg.shallow.golden import golden_values
+from thalweg.shallow.operations import predicted_operations
+from thalweg.shallow.scan import FEWEST, MOST, WIDTHS, Trial, _choose, affordable
+from thalweg.texts import LANGUAGES
+
+
+@pytest.fixture(scope="module")
+def problem():
+    X, y = teacher(1, 2, 60, 4)
+    return tw.read(3 * X + 5, 10 * y)
+
+
+@pytest.fixture(scope="module")
+def fitted(problem):
+    return fit(problem, {"width": 1, "ridge": 0.0, "starts": 8})
+
+
+def test_a_fit_predicts_in_the_units_of_the_data(problem, fitted):
+    error = np.sqrt(np.mean((predict(fitted, problem.X) - problem.y) ** 2))
+    assert error == pytest.approx(fitted.solution["training_rmse"][0], rel=1e-12)
+    assert fitted.trajectory.loss[-1] == pytest.approx((error / problem.y.std()) ** 2, rel=1e-9)
+    assert (np.diff(fitted.trajectory.loss) <= 1e-15).all()
+    assert fitted.catalogue.points[0].loss == pytest.approx(fitted.trajectory.loss[-1], rel=1e-9)
+
+
+def test_the_record_must_follow_from_the_data(problem, fitted):
+    assert certify(fitted, problem).verdict is Verdict.HOLDS
+    for name, factor in (("theta", 1.5), ("center", 1 + 1e-6), ("target_scale", 1 + 1e-6), ("training_rmse", 1.001)):
+        forged = {**fitted.solution, name: fitted.solution[name] * factor}
+        assert certify(dataclasses.replace(fitted, solution=forged), problem).verdict is not Verdict.HOLDS
+
+
+def test_network_of_refuses_other_families(fitted):
+    assert network_of(fitted).width == 1
+    with pytest.raises(InputError, match="family"):
+        network_of(dataclasses.replace(fitted, family="diagonal"))
+
+
+@pytest.mark.parametrize(
+    ("changed", "code"),
+    [
+        (lambda X, y: (np.column_stack([X, np.ones(len(X))]), y), "shallow.columns"),
+        (lambda X, y: (np.column_stack([X, X[:, 0] - X[:, 1]]), y), "shallow.columns"),
+        (lambda X, y: (X, np.full(len(y), 2.0)), "shallow.target"),
+        (lambda X, y: (X[:8], y[:8]), "shallow.rows"),
+        (lambda X, y: (np.repeat(X[:10], 6, axis=0), y), "shallow.rows"),
+        (lambda X, y: (X, np.random.default_rng(0).standard_normal(len(y))), "shallow.predicts"),
+    ],
+)
+def test_each_defect_of_the_data_fails_its_check(changed, code):
+    X, y = teacher(1, 2, 60, 4)
+    good = {check.code: check.verdict for check in checks(tw.read(X, y))}
+    bad = {check.code: check.verdict for check in checks(tw.read(*changed(X, y)))}
+    assert good[code] is Verdict.HOLDS and bad[code] is Verdict.FAILS
+
+
+def test_too_wide_networks_waste_neurons():
+    x = np.linspace(-1, 1, 60)[:, None]
+    made = fit(tw.read(x, np.tanh(2 * x[:, 0])), {"width": 4, "starts": 4, "ridge": 1e-3})
+    verdicts = {check.code: check.verdict for check in checks(tw.read(x, np.tanh(2 * x[:, 0])), made)}
+    assert verdicts["shallow.efficient"] is Verdict.FAILS
+
+
+def test_the_pilot_study_stays_within_its_budget():
+    widths, starts = affordable(200, 3, 8e9)
+    assert widths == WIDTHS and FEWEST <= starts <= MOST
+    assert affordable(200, 3, 1e6) == ((), 0)
+    assert len(affordable(200, 3, 2e9)[0]) < len(WIDTHS)
+    assert predicted_operations(400, 3, 2, 5) < predicted_operations(400, 3, 2, 10)
+
+
+def test_recommends_the_smallest_reliable_network_of_nearly_least_error():
+    def made(width, certified, held_out):
+        return Trial(width, 0.0, 50, 10, certified, 0, 0, 0, 0, 1, 1.0, held_out)
+
+    assert _choose([made(1, 1, 1.01), made(2, 1, 1.0), made(3, 0.2, 0.1)]).width == 1
+    assert _choose([made(1, 0.1, 2.0), made(2, 0.2, 1.0)]).width == 2
+    assert _choose([made(1, 1, np.nan), made(2, 1, np.nan)]).width == 1
+
+
+def test_the_section_recommends_draws_and_speaks(problem):
+    made = section(problem, 8e8, 0)
+    assert made.recommended and {choice.option for choice in made.choices} == {"width", "ridge"}
+    again = fit(problem, {choice.option: choice.value for choice in made.choices})
+    assert certify(again, problem).verdict is Verdict.HOLDS
+    for lang in LANGUAGES:
+        pictures = [picture for made_study in made.studies for picture in made_study.pictures(lang)]
+        assert {picture.code for picture in pictures} == {"shallow.surface", "shallow.rates"}
+        assert all(picture.alternative.say(lang) and picture.tables[0].rows for picture in pictures)
+
+
+def test_rates_are_measured_near_their_prediction_and_the_ellipse_is_proved(problem, fitted):
+    found = study(problem, fitted)
+    assert len(found.rates) >= 2
+    for rate in found.rates:
+        assert rate.measured == pytest.approx(rate.predicted, abs=0.15 * (1 - rate.predicted) + 0.02)
+    surface = found.surface
+    middle = surface.rise.shape[0] // 2
+    assert surface.rise[middle, middle] == 0 and (surface.rise >= 0).all()
+    # On the ellipse the loss rises by at least half of what its quadratic part says: it is strongly convex inside.
+    values = np.array([surface.smallest, surface.largest])
+    assert ((surface.ellipse**2 * values[:, None]).sum(axis=0) > 0).all()
+
+
+def test_golden_values():
+    assert max(golden_values().values()) < 1e-11
+
+
+def test_table_problem_is_certified():
+    assert certify(fit(table_problem(noise=1.0)), table_problem(noise=1.0)).verdict is Verdict.HOLDS
