@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from thalweg import diagonal
+    from thalweg import adapted, diagonal, interop, shallow
     from thalweg.api import certify, train
     from thalweg.data import Problem, read
     from thalweg.records import (
@@ -39,12 +39,12 @@ _HOMES = {
     "thalweg.surveys": ("survey",),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
-_FAMILIES = ("diagonal",)
+_ROOMS = ("adapted", "diagonal", "interop", "shallow")
 
 __all__ = [
     "Certificate", "Check", "Fit", "InputError", "Outcome", "Problem", "Report", "Run", "Survey", "ThalwegError",
-    "Trajectory", "Verdict", "certify", "compare", "diagonal", "read", "read_run", "report", "survey", "train",
-    "write_run",
+    "Trajectory", "Verdict", "adapted", "certify", "compare", "diagonal", "interop", "read", "read_run", "report",
+    "shallow", "survey", "train", "write_run",
 ]  # fmt: skip
 __version__ = "0.1.0"
 
@@ -52,7 +52,7 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> Any:
     if name in _HOME_OF:
         return getattr(importlib.import_module(_HOME_OF[name]), name)
-    if name in _FAMILIES:
+    if name in _ROOMS:
         return importlib.import_module(f"thalweg.{name}")
     raise AttributeError(f"module 'thalweg' has no attribute {name!r}")
 

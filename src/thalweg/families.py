@@ -1,7 +1,7 @@
 """The Family protocol and the list of families; nothing else names them.
 
 A family is a folder with the same roles under the same names: `checks`, `section`, `fit`, `certify`, `plot`, `golden`.
-This version has one of the five of the design; the others join the list as they are built.
+This version has three of the five of the design; the others join the list as they are built.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Folder:
         return importlib.import_module(f"thalweg.{self.name}.{role}")
 
 
-FAMILIES: tuple[Family, ...] = (Folder("diagonal"),)
+FAMILIES: tuple[Family, ...] = (Folder("diagonal"), Folder("adapted"), Folder("shallow"))
 
 
 def find_family(name: str) -> Family:

@@ -9,9 +9,10 @@ from scipy.stats import binom
 
 from thalweg.adapted import singular_values
 from thalweg.adapted.mlp import Mlp, MlpModel
-from thalweg.adapted.probability import is_analytic, proportion_interval, sizes_with
+from thalweg.adapted.probability import is_analytic, sizes_with
 from thalweg.adapted.rank import gram, rank_check, spectrum
 from thalweg.numerics.lanczos import lanczos, start_vector
+from thalweg.numerics.proportions import proportion_interval
 from thalweg.records import InputError, from_document, same, to_document
 
 NET = Mlp((3, 16, 16, 2))

@@ -18,10 +18,8 @@ from thalweg.adapted.activations import lengths
 from thalweg.adapted.mlp import Mlp
 from thalweg.adapted.model import Model
 from thalweg.adapted.singular_values import SingularRange, decomposition_operations, singular_ranges
+from thalweg.numerics.proportions import proportion_interval
 from thalweg.records import record
-
-LEVEL = 0.95
-"""Coverage of the interval."""
 
 DRAW_OPERATIONS = 2e10
 """Operations of all draws together: a few seconds. Decided before the start."""
@@ -107,29 +105,6 @@ def draw_operations(rows: int, parameters: int) -> float:
     """Return about how many operations one draw takes, by the way that decides the rank soonest."""
     through_gram = float(rows) ** 3 + 2.0 * rows * parameters
     return min(decomposition_operations(rows, parameters), through_gram)
-
-
-def proportion_interval(successes: int, draws: int, level: float = LEVEL) -> tuple[float, float]:
-    """Return the interval of Clopper and Pearson for a probability: it covers at least as often as it says.
-
-    Parameters
-    ----------
-    successes, draws
-        Counts; without draws the interval is all of [0, 1].
-    level
-        Coverage.
-
-    Returns
-    -------
-    tuple
-        Lower and upper end.
-    """
-    from scipy.special import betaincinv
-
-    tail = (1.0 - level) / 2.0
-    low = float(betaincinv(successes, draws - successes + 1, tail)) if successes > 0 else 0.0
-    high = float(betaincinv(successes + 1, draws - successes, 1.0 - tail)) if successes < draws else 1.0
-    return low, high
 
 
 def is_analytic(apply_fn: Callable[..., Any], params: Any, X: Any) -> bool:

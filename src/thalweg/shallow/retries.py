@@ -10,9 +10,7 @@ import math
 from dataclasses import dataclass
 
 from thalweg.numerics.options import real_number, require, whole_number
-
-LEVEL = 0.95
-"""Confidence level of the interval of the share."""
+from thalweg.numerics.proportions import proportion_interval
 
 
 @dataclass(frozen=True)
@@ -73,14 +71,12 @@ def retries(
     InputError
         If an argument is out of range.
     """
-    from scipy.stats import binomtest  # a second to import
-
     starts = whole_number(starts, "starts", 1)
     certified = whole_number(certified, "certified", 0)
     require(certified <= starts, "certified", certified, f"at most starts = {starts}")
     confidence = real_number(confidence, "confidence", lambda c: 0 < c < 1, "0 < confidence < 1")
-    interval = binomtest(certified, starts).proportion_ci(LEVEL)
-    low, high = _restarts(interval.high, confidence), _restarts(interval.low, confidence)
+    least, most = proportion_interval(certified, starts)
+    low, high = _restarts(most, confidence), _restarts(least, confidence)
     seconds = money = None
     if seconds_per_start is not None:
         each = real_number(seconds_per_start, "seconds_per_start", lambda s: 0 <= s < math.inf, ">= 0")
@@ -89,7 +85,7 @@ def retries(
             price = real_number(price_per_hour, "price_per_hour", lambda p: 0 <= p < math.inf, ">= 0")
             money = (seconds[0] * price / 3600, seconds[1] * price / 3600)
     return Retries(
-        certified / starts, float(interval.low), float(interval.high), confidence,
+        certified / starts, least, most, confidence,
         _restarts(certified / starts, confidence), low or 0, high, seconds, money,
     )  # fmt: skip
 
