@@ -35,7 +35,7 @@ def test_a_forecast_from_timed_steps_leaves_the_parameters_alone_and_counts_mone
     before = [W.copy() for W, _ in params]
     made = forecast(net, params, data, mode="certified", rate=3600.0)
     assert made.made_at == 3 and made.money == pytest.approx(made.seconds)
-    assert all((W == old).all() for (W, _), old in zip(params, before, strict=True))
+    assert all((old == W).all() for (W, _), old in zip(params, before, strict=True))
     assert forecast(net, params, data, mode="certified").money is None
 
 

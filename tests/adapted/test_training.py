@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
-from thalweg.adapted.fibre import Momentum, Secondary, vertical, WeightDecay
+from thalweg.adapted.fibre import Momentum, Secondary, WeightDecay, vertical
 from thalweg.adapted.losses import ConvexLoss, label_rows, loss_on
 from thalweg.adapted.minibatch import Batches
 from thalweg.adapted.mlp import Mlp, MlpModel
