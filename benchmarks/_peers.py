@@ -117,7 +117,7 @@ def optimistix_lm(problem: Problem, tol: float, budget: float, linear: str) -> R
     """Levenberg-Marquardt of optimistix, stepped one compiled step at a time."""
     solver = {
         "CG to 1e-1": lambda: lineax.Normal(lineax.CG(rtol=1e-1, atol=1e-300, max_steps=2000)),
-        "CG to 1e-2": lambda: lineax.Normal(lineax.CG(rtol=1e-2, atol=1e-300, max_steps=2000)),
+        "CG to 1e-3": lambda: lineax.Normal(lineax.CG(rtol=1e-3, atol=1e-300, max_steps=2000)),
         "QR": lineax.QR,
     }[linear]()
     rule = optimistix.LevenbergMarquardt(rtol=1e-300, atol=1e-300, linear_solver=solver)
@@ -203,7 +203,7 @@ Peer = Callable[[Problem, float, float, Any], Reached]
 GRID: dict[str, tuple[Peer, tuple[Any, ...]]] = {
     "Adam": (adam, (1e-3, 3e-3, 1e-2)),
     "L-BFGS": (lbfgs, (10, 20, 50)),
-    "optimistix LevenbergMarquardt": (optimistix_lm, ("CG to 1e-1", "CG to 1e-2", "QR")),
+    "optimistix LevenbergMarquardt": (optimistix_lm, ("CG to 1e-1", "CG to 1e-3", "QR")),
     "SciPy least_squares": (scipy_least_squares, ("exact", "lsmr")),
     "torch-levenberg-marquardt": (torch_lm, (("cholesky", 1e-3), ("cholesky", 1e-6), ("solve", 1e-3))),
 }

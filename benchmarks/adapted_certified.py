@@ -52,7 +52,7 @@ def forecast(problem: Problem) -> dict:
         if early is None:
             return {"steps": len(made.seconds) - 1}
         steps.append(early.steps[1] / (len(made.seconds) - 1))
-        seconds.append(early.seconds[1] / made.seconds[-1])
+        seconds.append(early.seconds[1] / float(made.seconds[-1]))
     factor = statistics.median(seconds)
     return {
         "steps": len(made.seconds) - 1,
@@ -64,7 +64,7 @@ def forecast(problem: Problem) -> dict:
 
 def dozen(quick: bool) -> list[Problem]:
     """Return the problems of the forecast: both sizes of Friedman's function, other rows and seeds, and real data."""
-    small = [friedman(60, rows, seed) for rows, seed in ((200, 1), (400, 2), (600, 3))] + [diabetes(60), digits(100)]
+    small = [friedman(60, rows, seed) for rows, seed in ((200, 1), (400, 2), (600, 3))] + [diabetes(60), digits(500)]
     if quick:
         return small
     large = [friedman(93), friedman(93, seed=4), friedman(150, seed=5), friedman(310), diabetes(93), digits(300)]

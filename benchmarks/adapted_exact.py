@@ -1,8 +1,9 @@
-"""A million parameters trained to rounding, in units of one gradient: 1000 samples of Friedman's function, one output.
+"""A million parameters trained to rounding, in units of one gradient: 1000 samples of Friedman's function.
 
-One exact Gauss-Newton step needs the Gram matrix of a Jacobian of 10^9 numbers, which is never formed. Its time and that
-of the whole training from random parameters to a cost of 1e-24 are divided by the time of one gradient of the same loss:
-compiled by XLA, and by hand in NumPy. One processor, float64, compilation apart. `quick` takes 10^4 parameters.
+One exact Gauss-Newton step needs the Gram matrix of a Jacobian of 10^9 numbers, which is never formed. Its time, and
+that of the whole training from random parameters to a cost of 1e-24, are divided by the time of one gradient of the
+same loss: compiled by XLA, and by hand in NumPy. One processor, float64, compilation apart. `quick` takes 10^4
+parameters.
 """
 
 import sys

@@ -29,7 +29,12 @@ def test_every_route_gives_the_filtered_least_norm_step(seed, Q, damping):
     shift = damping * G.trace() / len(G)
     wanted = D.T @ np.linalg.solve(G + shift * np.eye(len(G)), u.ravel())
     scale = np.linalg.norm(wanted) * np.linalg.cond(D)
-    for route, precision in (("exact", "float64"), ("gram_mean", "float64"), ("exact", "mixed"), ("gram_mean", "mixed")):
+    for route, precision in (
+        ("exact", "float64"),
+        ("gram_mean", "float64"),
+        ("exact", "mixed"),
+        ("gram_mean", "mixed"),
+    ):
         step = factor(lin, damping, route, precision).solve(u, 1e-13)
         # in mixed precision the trace, and so the unit of the damping, is known to single precision
         known = 1e-6 if precision == "mixed" and damping else 1e-9

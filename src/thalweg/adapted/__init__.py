@@ -1,6 +1,7 @@
 """Output-space adapted gradient flow: README.md states the theorems, their hypotheses and their limits.
 
-Names are loaded when they are first used, so that a survey does not import what only arbitrary models need (JAX).
+`fit` trains any JAX function or a plain network on arrays; `train` is the same for a problem read from a table. What
+needs JAX or scikit-learn is loaded when it is first used.
 """
 
 from __future__ import annotations
@@ -8,44 +9,36 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from thalweg.adapted.critical import critical_submanifold, efficiency
-    from thalweg.adapted.duplicates import closeness, merge_duplicates
-    from thalweg.adapted.estimators import AdaptedMLPClassifier, AdaptedMLPRegressor
-    from thalweg.adapted.fibre import Momentum, Secondary, WeightDecay
-    from thalweg.adapted.forecast import Forecast
-    from thalweg.adapted.losses import ConvexLoss
-    from thalweg.adapted.minibatch import Batches
-    from thalweg.adapted.mlp import Mlp
-    from thalweg.adapted.prospect import forecast
-    from thalweg.adapted.rank import gram, rank_check, spectrum
-    from thalweg.adapted.rank_report import RankReport
-    from thalweg.adapted.result import AdaptedFit
-    from thalweg.adapted.stopping import kpi_curve, stopping_time
-    from thalweg.adapted.training import fit
+# Functions that bear the name of a module are bound after that module was imported: importing it later would hide them.
+from thalweg.adapted.certify import certify
+from thalweg.adapted.checks import checks
+from thalweg.adapted.critical import critical_submanifold, efficiency
+from thalweg.adapted.duplicates import closeness, merge_duplicates
+from thalweg.adapted.fibre import Momentum, Secondary, WeightDecay
+from thalweg.adapted.fit import fit as train
+from thalweg.adapted.fit import predict
+from thalweg.adapted.forecast import Forecast
+from thalweg.adapted.losses import ConvexLoss
+from thalweg.adapted.minibatch import Batches
+from thalweg.adapted.mlp import Mlp
+from thalweg.adapted.prospect import forecast
+from thalweg.adapted.rank import gram, rank_check, spectrum
+from thalweg.adapted.rank_report import RankReport
+from thalweg.adapted.result import AdaptedFit
+from thalweg.adapted.section import section
+from thalweg.adapted.stopping import kpi_curve, stopping_time
+from thalweg.adapted.training import fit
 
-_HOMES = {
-    "critical": ("critical_submanifold", "efficiency"),
-    "duplicates": ("closeness", "merge_duplicates"),
-    "estimators": ("AdaptedMLPClassifier", "AdaptedMLPRegressor"),
-    "fibre": ("Momentum", "Secondary", "WeightDecay"),
-    "forecast": ("Forecast",),
-    "losses": ("ConvexLoss",),
-    "minibatch": ("Batches",),
-    "mlp": ("Mlp",),
-    "prospect": ("forecast",),
-    "rank": ("gram", "rank_check", "spectrum"),
-    "rank_report": ("RankReport",),
-    "result": ("AdaptedFit",),
-    "stopping": ("kpi_curve", "stopping_time"),
-    "training": ("fit",),
-}
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+if TYPE_CHECKING:
+    from thalweg.adapted.estimators import AdaptedMLPClassifier, AdaptedMLPRegressor
+
+_HOME_OF = {"AdaptedMLPClassifier": "estimators", "AdaptedMLPRegressor": "estimators"}
 
 __all__ = [
     "AdaptedFit", "AdaptedMLPClassifier", "AdaptedMLPRegressor", "Batches", "ConvexLoss", "Forecast", "Mlp",
-    "Momentum", "RankReport", "Secondary", "WeightDecay", "closeness", "critical_submanifold", "efficiency", "fit",
-    "forecast", "gram", "kpi_curve", "merge_duplicates", "rank_check", "spectrum", "stopping_time",
+    "Momentum", "RankReport", "Secondary", "WeightDecay", "certify", "checks", "closeness", "critical_submanifold",
+    "efficiency", "fit", "forecast", "gram", "kpi_curve", "merge_duplicates", "predict", "rank_check", "section",
+    "spectrum", "stopping_time", "train",
 ]  # fmt: skip
 
 

@@ -162,7 +162,7 @@ def certify_run(run: AdaptedFit) -> Certificate:
         goal=float(options["tol"]),
         target=str(options["loss"]),
     )
-    arrays = {"X": np.asarray(getattr(task.model, "X")), "Y": task.loss.y, "theta": run.theta}  # noqa: B009
+    arrays = {"X": np.asarray(task.model.X), "Y": task.loss.y, "theta": run.theta}
     inputs = (tuple(arrays), digest_of(arrays))
     seen = envelope(task.outputs, task.loss, run.node_parameters, run.kept_nodes, run.trajectory, claim.tolerance)
     return _certificate(claim, *_judge(claim, seen, task.loss, None), seen, inputs)

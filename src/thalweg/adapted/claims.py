@@ -142,10 +142,10 @@ def _ended_so(fit: Fit, made: Rebuilt) -> bool:
     loss, x = made.task.loss, made.last_outputs
     last = loss.cost(x)
     if fit.outcome is Outcome.TARGET_REACHED:
-        return last <= made.stop.cost_target * (1 + AGREEMENT)
+        return bool(last <= made.stop.cost_target * (1 + AGREEMENT))
     if fit.outcome is Outcome.BELOW_FLOOR:
-        return made.stop.cost_target <= made.law.floor * (1 + TOLERANCE)
+        return bool(made.stop.cost_target <= made.law.floor * (1 + TOLERANCE))
     if fit.outcome is Outcome.INTERPOLATED:
         left = float(np.linalg.norm(loss.residual(x)))
-        return left <= 10 * ROUNDINGS * np.finfo(float).eps * (2 * float(np.linalg.norm(x)) + left)
+        return bool(left <= 10 * ROUNDINGS * np.finfo(float).eps * (2 * float(np.linalg.norm(x)) + left))
     return True

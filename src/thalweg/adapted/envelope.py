@@ -82,7 +82,8 @@ def envelope(
     found = np.array([loss.cost(outputs(row)) for row in parameters])
     places = np.array(numbers, dtype=int)
     recorded = trajectory.loss[places]
-    size = np.maximum(np.abs(found - loss.floor), SMALLEST * max(found[0] - loss.floor, np.finfo(float).tiny))
+    least = SMALLEST * max(found[0] - loss.floor, np.finfo(float).tiny)
+    size = np.maximum(np.abs(found - loss.floor), least)
     difference = float(np.max(np.abs(recorded - found) / size, initial=0.0))
     clock = trajectory.clock_values[places]
     deviation = excess = float("nan")
@@ -90,8 +91,8 @@ def envelope(
     if line_tolerance is not None and loss.is_certified:
         allowed = 2 * line_tolerance + line_tolerance**2
         law = loss.predicted(first, clock) - loss.floor
-        deviation = float(np.max(np.abs(found - loss.floor - law) / np.maximum(law, size), initial=0.0))
+        deviation = float(np.max(np.abs(found - loss.floor - law) / np.maximum(law, least), initial=0.0))
     elif "guaranteed" in trajectory.channels:
         bound = (found[0] - loss.floor) * np.exp(-2 * trajectory.channels["guaranteed"][places])
-        excess = float(np.max((found - loss.floor) / np.maximum(bound, size), initial=0.0)) - 1.0
+        excess = float(np.max((found - loss.floor) / np.maximum(bound, least), initial=0.0)) - 1.0
     return Envelope(difference, deviation, allowed, excess, len(found), trajectory.loss.size, float(found[-1]))

@@ -21,6 +21,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Int
 
+from thalweg.adapted.products import Product, sum_of_products, with_ones
 from thalweg.adapted.slot import Array, Slot
 
 TILE_BYTES = 2**26
@@ -35,8 +36,8 @@ class Layer(Protocol):
         """Return its part of `D D^T` as `(N, Q, N, Q)`."""
         ...
 
-    def mean_gram(self, dtype: Any) -> Array:
-        """Return the mean over outputs of the diagonal blocks of its part, `(N, N)`."""
+    def mean_gram(self, dtype: Any) -> Product | Array:
+        """Return the mean over outputs of the diagonal blocks of its part, `(N, N)`, as a product where it is one."""
         ...
 
     def pull(self, w: Array) -> list[tuple[Slot, Array]]:
@@ -105,13 +106,12 @@ class Dense:
             return _stacked(A, [self._tile(A, B, part) for part in _parts(N, (Q * p) ** 2 * N)])
         return _sum([_outer(block, Q) for block in self._jacobian_blocks(A, B)])
 
-    def mean_gram(self, dtype: Any) -> Array:
+    def mean_gram(self, dtype: Any) -> Product | Array:
         """Return `(1/Q) sum_q` of the diagonal blocks."""
         N, Q, p, _, m_out = self.sizes
         A, B = self.inputs.astype(dtype), self.cotangents.astype(dtype)
         if p == 1:
-            rows = B.reshape(N, Q * m_out)
-            return inner_products(A[:, 0], self.bias is not None) * (rows @ rows.T) * (1.0 / Q)
+            return Product(with_ones(A[:, 0], self.bias is not None), B.reshape(N, Q * m_out) * Q**-0.5)
         blocks = (block.reshape(N, -1) for block in self._jacobian_blocks(A, B))
         return _sum([block @ block.T for block in blocks]) * (1.0 / Q)
 
@@ -186,9 +186,11 @@ class LastDense:
         mixed = (self.mixing @ self.mixing.T).astype(dtype)
         return self._inner(dtype)[:, None, :, None] * mixed[None, :, None, :]
 
-    def mean_gram(self, dtype: Any) -> Array:
+    def mean_gram(self, dtype: Any) -> Product:
         """Return `A A^T + 1` times the mean squared length of the rows of the mixing."""
-        return self._inner(dtype) * float((self.mixing**2).sum() / self.mixing.shape[0])
+        size = float((self.mixing**2).sum() / self.mixing.shape[0]) ** 0.5
+        rows = with_ones(self.inputs, self.bias is not None) * (self.scale * size)[:, None]
+        return Product(rows.astype(dtype))
 
     def pull(self, w: Array) -> list[tuple[Slot, Array]]:
         """Return the gradients of weight and bias for output weights `w (N, Q)`."""
@@ -290,10 +292,10 @@ class LeafJacobian:
         """Return `D_l D_l^T`."""
         return _outer(self.entries.astype(dtype), self.entries.shape[1])
 
-    def mean_gram(self, dtype: Any) -> Array:
+    def mean_gram(self, dtype: Any) -> Product:
         """Return `(1/Q) sum_q` of the diagonal blocks."""
         rows = self.entries.astype(dtype).reshape(self.entries.shape[0], -1)
-        return (rows @ rows.T) * (1.0 / self.entries.shape[1])
+        return Product(rows * self.entries.shape[1] ** -0.5)
 
     def pull(self, w: Array) -> list[tuple[Slot, Array]]:
         """Return the gradient of the leaf for output weights `w (N, Q)`."""
@@ -329,7 +331,10 @@ class Linearisation:
 
     def mean_gram(self, dtype: Any = np.float64) -> Array:
         """Return `(1/Q) sum_q G_qq (N, N)`; for one output it is the Gram matrix."""
-        return _sum([layer.mean_gram(dtype) for layer in self.layers])
+        parts = [layer.mean_gram(dtype) for layer in self.layers]
+        products = [part for part in parts if isinstance(part, Product)]
+        whole = [part for part in parts if not isinstance(part, Product)]
+        return _sum([*([sum_of_products(products)] if products else []), *whole])
 
     def pull(self, w: Array) -> Array:
         """Return `D^T w (K,)` for `w (N, Q)`."""

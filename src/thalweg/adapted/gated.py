@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from thalweg.adapted.factors import inner_products
+from thalweg.adapted.products import Product, with_ones
 from thalweg.adapted.slot import Array, Slot
 
 
@@ -39,15 +40,16 @@ class GatedDense:
         A = self.inputs.astype(dtype)
         return (rows @ rows.T).reshape(N, Q, N, Q) * inner_products(A, self.bias is not None)[:, None, :, None]
 
-    def mean_gram(self, dtype: Any) -> Array:
+    def mean_gram(self, dtype: Any) -> Product:
         """Return `(A A^T + 1) o (F diag(c) F^T)`."""
         lengths = (self.mixing**2).sum(axis=0) / self.mixing.shape[0]
         rows = (self.slopes * lengths**0.5).astype(dtype)
-        return inner_products(self.inputs.astype(dtype), self.bias is not None) * (rows @ rows.T)
+        return Product(with_ones(self.inputs.astype(dtype), self.bias is not None), rows)
 
     def pull(self, w: Array) -> list[tuple[Slot, Array]]:
         """Return the gradients of weight and bias for output weights `w (N, Q)`."""
-        arriving = (w @ self.mixing) * self.slopes
+        arriving = w @ self.mixing
+        arriving *= self.slopes
         parts = [(self.weight, self.weight.flat(self.inputs.T @ arriving))]
         if self.bias is not None:
             parts.append((self.bias, arriving.sum(axis=0)))
@@ -57,8 +59,9 @@ class GatedDense:
         """Return the change of the outputs when weight and bias move along `v`."""
         moved = self.inputs @ self.weight.matrix(v)
         if self.bias is not None:
-            moved = moved + self.bias.matrix(v)
-        return (moved * self.slopes) @ self.mixing.T
+            moved += self.bias.matrix(v)
+        moved *= self.slopes
+        return moved @ self.mixing.T
 
     def jacobian(self) -> list[tuple[Slot, Array]]:
         """Return the outer products of inputs and gated cotangents, and the cotangents."""

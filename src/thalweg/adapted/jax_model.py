@@ -97,6 +97,11 @@ class JaxModel:
         self.shape: tuple[int, int] = (len(inputs), self._head.shape[1])
 
     @property
+    def X(self) -> np.ndarray:
+        """Training inputs."""
+        return np.asarray(self._X)
+
+    @property
     def widths(self) -> int:
         """Numbers that the factors of a sample hold for one output: inputs and outputs of layers, and other leaves."""
         reading, sizes = self._network.reading, self._structure.shapes

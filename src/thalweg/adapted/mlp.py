@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from thalweg.adapted.activations import activation, lengths
+from thalweg.adapted.activations import Activation, activation, lengths
 from thalweg.adapted.factors import Dense, LastDense, Layer, Linearisation
 from thalweg.adapted.gated import GatedDense
 from thalweg.adapted.slot import Slot, vector_slot
@@ -99,9 +99,13 @@ class MlpModel:
         self.head = np.eye(network.sizes[-1]) if head is None else head
         self.scale = np.ones(len(X)) if scale is None else scale
         self._plain = head is None and scale is None
-        self._act = activation(network.activation)
         self._slots = _slots(network.sizes)
         self._last: _Pass | None = None
+
+    @property
+    def _act(self) -> Activation:
+        """The activation; not an attribute, for its functions have no name to be stored by."""
+        return activation(self.network.activation)
 
     @property
     def shape(self) -> tuple[int, int]:

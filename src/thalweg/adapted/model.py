@@ -24,6 +24,11 @@ class Model(Protocol):
         ...
 
     @property
+    def X(self) -> Any:
+        """Training inputs, first axis samples."""
+        ...
+
+    @property
     def shape(self) -> tuple[int, int]:
         """`(N, Q)`."""
         ...

@@ -8,7 +8,7 @@
 | minibatch | one batch's Gram matrix after another, uncertified | as exact for a batch | a batch's |
 
 For one output, exact and gram_mean are the same. For several, `auto` takes the one with fewer operations; where solves
-must be accurate (certified and ode mode), or the mean Gram matrix is no good preconditioner (`K / NQ` below 1.7,
+must be accurate (ode mode), or the mean Gram matrix is no good preconditioner (`K / NQ` below 1.7,
 A-REC), it takes exact as long as there are few outputs.
 """
 

@@ -49,7 +49,7 @@ def section(problem: Problem, budget: float, seed: int) -> Section:
     found = study(problem, budget, seed)
     shown = (rank_table(found),)
     if found.rehearsal is not None:
-        shown += (stopping_table(found.rehearsal, found.law, found.table.y.size if found.law else None),)
+        shown += (stopping_table(found.rehearsal, found.law, found.table),)
     return Section(
         family="adapted",
         applies=True,

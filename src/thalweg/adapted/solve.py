@@ -61,11 +61,17 @@ class Factor:
     """A factored matrix: the whole Gram matrix, or the mean one as a preconditioner for each output."""
 
     lin: Linearisation
-    shift: float
+    damping: float
+    mean: float
     whole: bool
     exact: bool
     cholesky: Any
     condition: float
+
+    @property
+    def shift(self) -> float:
+        """`lambda`: the damping in units of the mean eigenvalue."""
+        return self.damping * self.mean
 
     def apply(self, u: Any) -> Any:
         """Return the inverse times `u (N, Q)`."""
@@ -142,16 +148,24 @@ def factor(lin: Linearisation, damping: float, route: str, precision: str = "flo
     """
     N, Q = lin.outputs.shape
     whole = route == "exact" and Q > 1
-    single = precision == "mixed"
-    matrix = (lin.gram if whole else lin.mean_gram)(np.float32 if single else np.float64)
+    preconditions = not whole and Q > 1
+    if precision == "mixed" or preconditions:
+        try:
+            return _factor(lin, damping, whole, np.float32, SINGLE_JITTER)
+        except RankLossError:
+            if not preconditions:
+                raise
+    return _factor(lin, damping, whole, np.float64, JITTER if preconditions else 0.0)
+
+
+def _factor(lin: Linearisation, damping: float, whole: bool, dtype: Any, jitter: float) -> Factor:
+    """Factor the Gram matrix, or the mean one, in one precision; a jitter tells that it only preconditions."""
+    matrix = (lin.gram if whole else lin.mean_gram)(dtype)
     mean = float(matrix.trace()) / matrix.shape[0]
     if not (np.isfinite(mean) and mean > 0):
         raise RankLossError
-    exact = not single and (whole or Q == 1)
-    jitter = 0.0 if exact else (SINGLE_JITTER if single else JITTER) * mean
-    shift = damping * mean
-    cholesky, condition = _cholesky(matrix, shift + jitter)
-    return Factor(lin, shift, whole, exact, cholesky, condition)
+    cholesky, condition = _cholesky(matrix, (damping + jitter) * mean)
+    return Factor(lin, damping, mean, whole, jitter == 0.0, cholesky, condition)
 
 
 def _cholesky(matrix: Any, shift: float) -> tuple[Any, float]:
@@ -162,7 +176,7 @@ def _cholesky(matrix: Any, shift: float) -> tuple[Any, float]:
 
         matrix.flat[:: matrix.shape[0] + 1] += shift
         try:
-            lower, _ = scipy.linalg.cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
+            lower, _ = scipy.linalg.cho_factor(matrix.T, lower=True, overwrite_a=True, check_finite=False)
         except np.linalg.LinAlgError:
             raise RankLossError from None
     else:

@@ -8,6 +8,7 @@ import numpy as np
 
 from thalweg.adapted.promise import seconds_of
 from thalweg.adapted.routes import estimates
+from thalweg.adapted.standardise import Standardised
 from thalweg.adapted.stopping import SECONDS_PER_HOUR, Law, exponential_law
 from thalweg.records import Cell, DataTable, Fit, Statement
 
@@ -23,7 +24,7 @@ def tables(fit: Fit) -> tuple[DataTable, ...]:
     return (node_table(fit),) if fit.options["loss"] == "ce" else (stopping_table(fit),)
 
 
-def stopping_table(fit: Fit, law: Law | None = None, rows: int | None = None) -> DataTable:
+def stopping_table(fit: Fit, law: Law | None = None, table: Standardised | None = None) -> DataTable:
     """Return one row a wanted error: where the curve reaches it, what that takes, and the held-out error there.
 
     Parameters
@@ -32,17 +33,20 @@ def stopping_table(fit: Fit, law: Law | None = None, rows: int | None = None) ->
         Of some rows; its steps and its held-out errors are read at the same clock.
     law
         The curve of all rows; that of the fit unless given.
-    rows
-        How many rows the curve speaks of; those of the fit unless given.
+    table
+        All rows; those of the fit unless given with `law`.
 
     Returns
     -------
     DataTable
         Numbers that the fit did not get to see are not told.
     """
-    arrays, n = fit.solution, int(fit.solution["rows"][0]) if rows is None else rows
-    curve = law or exponential_law(float(fit.trajectory.loss[0]), float(arrays["floor"][0]))
-    unit, sd = float(arrays["target_scale"][0]), float(arrays["target_sd"][0])
+    arrays = fit.solution
+    if law is None or table is None:
+        curve, n = exponential_law(float(fit.trajectory.loss[0]), float(arrays["floor"][0])), int(arrays["rows"][0])
+        unit, sd = float(arrays["target_scale"][0]), float(arrays["target_sd"][0])
+    else:
+        curve, n, unit, sd = law, table.y.size, table.target_scale, table.target_sd
     made: list[tuple[Cell, ...]] = []
     for share in WANTED:
         wanted = share * sd

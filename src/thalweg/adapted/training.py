@@ -214,7 +214,7 @@ def _refuse_unused(
 def _route(model: Model, route: str, damping: float, precision: str, mode: str) -> Route:
     (N, Q), K = model.shape, int(model.theta.shape[0])
     return choose_route(
-        route, N, Q, K, model.widths, damped=damping > 0, single=precision == "mixed", accurate=mode != "fast"
+        route, N, Q, K, model.widths, damped=damping > 0, single=precision == "mixed", accurate=mode == "ode"
     )
 
 

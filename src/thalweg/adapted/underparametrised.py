@@ -146,8 +146,11 @@ def tangent_at(task: Task, theta: Float[np.ndarray, " K"], x: Float[np.ndarray, 
     wanted = velocity if root is None else np.einsum("nqr,nr->nq", root, velocity)
     size = float((wanted * wanted).sum())
     if 8 * N * Q * K <= QR_BYTES:
-        basis, triangle = np.linalg.qr(_jacobian(task.model, theta, root))
-        return Tangent(triangle, basis.T @ wanted.reshape(-1), size)
+        jacobian = _jacobian(task.model, theta, root)
+        basis, triangle = np.linalg.qr(jacobian)
+        left, values, right = scipy.linalg.svd(triangle, full_matrices=False, check_finite=False)
+        good = values > values[0] * max(jacobian.shape) * np.finfo(float).eps  # else rounding counts as reached
+        return Tangent(values[good, None] * right[good], left[:, good].T @ (basis.T @ wanted.reshape(-1)), size)
     normal, right = np.zeros((K, K)), np.zeros(K)
     rows = max(1, min(N, BATCH_BYTES // (8 * Q * K)))
     for start in range(0, N, rows):

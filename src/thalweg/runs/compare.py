@@ -66,7 +66,13 @@ def _fact(name: str, run: Run) -> Cell:
 def _statements(first: Run, second: Run) -> tuple[Statement, ...]:
     same_data = first.manifest.provenance.problem_digest == second.manifest.provenance.problem_digest
     code = "comparison.same_data" if same_data else "comparison.other_data"
-    orders = [list(dict.fromkeys(mark.subject for mark in run.fit.trajectory.marks)) for run in (first, second)]
+    features = set(first.fit.feature_names)
+    orders = [
+        list(dict.fromkeys(mark.subject for mark in run.fit.trajectory.marks if mark.subject in features))
+        for run in (first, second)
+    ]
+    if not any(orders):  # families in which no feature switches on have no order to compare
+        return (Statement(code, {}),)
     common = len(set(orders[0]) & set(orders[1]))
     if common < 2:
         return (Statement(code, {}), Statement("comparison.no_order", {"common": common}))
