@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -50,6 +51,9 @@ LARGE = 20.0
 
 INTERPOLATES = 1e-24
 """A loss below this share of the mean square of the target is zero but for rounding."""
+
+PROVED_ROWS = 2000
+"""Rows up to which limits of merging neurons are proved at once: a tenth of a second each; `certify_limit` beyond."""
 
 SAME_LIMIT = 1e-7
 """Relative difference of the losses of one limit at infinity at most."""
@@ -286,7 +290,17 @@ def _limits(problem: Scaled, found: Descents) -> tuple[tuple[LimitPoint, ...], I
     groups.sort(key=lambda members: found.limits[members[0]].loss)
     number = {k: place for place, members in enumerate(groups) for k in members}
     of_start = np.array([number.get(int(k), -1) for k in found.limit], dtype=np.int64)
-    return tuple(_limit(problem, found.limits[g[0]], len(g)) for g in groups), of_start
+    limits = (_limit(problem, found.limits[g[0]], len(g)) for g in groups)
+    return tuple(_with_proof(problem, limit) for limit in limits), of_start
+
+
+def _with_proof(problem: Scaled, limit: LimitPoint) -> LimitPoint:
+    """Prove a limit of merging neurons where that is quick."""
+    if limit.kind != RUNS_AWAY[MERGING] or problem.objective.n > PROVED_ROWS:
+        return limit
+    from thalweg.shallow.limit_proof import prove_limit  # python-flint is loaded only where it is needed
+
+    return replace(limit, certificate=prove_limit(limit, problem.objective, problem.template.activation))
 
 
 def _limit(problem: Scaled, limit: LimitNet, hits: int) -> LimitPoint:
