@@ -24,6 +24,7 @@ from thalweg.shallow.activations import activation as find_activation
 from thalweg.shallow.basins import flow_descents
 from thalweg.shallow.canonical import canonical
 from thalweg.shallow.catalogue import DEGENERATE, MINIMUM, SADDLE, LimitPoint, MinimaCatalogue, plain, point_order
+from thalweg.shallow.classify import classify
 from thalweg.shallow.closure import LimitNet
 from thalweg.shallow.derivatives import Objective, objective
 from thalweg.shallow.distinct import group
@@ -101,7 +102,7 @@ def find_minima(
     descent : str
         "trust_region", or "flow": gradient flow, slower, with faithful basins.
     steps : int
-        Trust-region steps of a start at most.
+        Trust-region steps of a start at most; where few are left over, they get four times as many.
 
     Returns
     -------
@@ -235,7 +236,7 @@ def _record(problem: Scaled, found: Descents, kept: list, place: Int[np.ndarray,
         width=layout.m,
         parameters=np.array([net.theta for net in nets]).reshape(len(nets), P),
         distance=np.array([float(redundant_set(net).distance) for net in nets]),
-        regularity=np.array([float(s.regular) for s in spectra]),
+        regularity=np.array([_sigma(net, problem.objective) for net in nets]),
         focal_margin=np.array([s.margin for s in spectra]),
         limits=limits,
         outcomes=tuple(_outcomes(problem, found, points, place)),
@@ -247,6 +248,12 @@ def _record(problem: Scaled, found: Descents, kept: list, place: Int[np.ndarray,
         gradient_norms=found.gradient * unit,
         steps=found.steps,
     )
+
+
+def _sigma(net: ShallowNet, data: Objective) -> float:
+    """Return the smallest singular value of the Jacobian with unit columns; 0 where the network is not regular."""
+    sigma = classify(net, data.X).sigma
+    return 0.0 if sigma is None else float(sigma)
 
 
 def _outcomes(
