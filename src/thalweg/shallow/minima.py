@@ -123,11 +123,13 @@ def find_minima(
     drawn = isinstance(anchor, str)
     if drawn:
         require(anchor == RANDOM, "anchor", anchor, f"{RANDOM} | array (P,) | ShallowNet")
-    data = objective(X, y, weights, ridge, None if drawn else anchor)
-    problem = scaled(data, width, activation)
+    problem = scaled(objective(X, y, weights, ridge, None if drawn else anchor), width, activation)
     if drawn:
-        data = objective(X, y, weights, ridge, random_anchor(problem, seed))
-        problem = scaled(data, width, activation)
+        problem = scaled(objective(X, y, weights, ridge, random_anchor(problem, seed)), width, activation)
+    return _find(problem, starts, saddles, seed, steps, descent)
+
+
+def _find(problem: Scaled, starts: int, saddles: int, seed: int, steps: int, descent: str) -> MinimaCatalogue:
     _require_rows(problem)
     begin = draw_starts(problem, starts, seed)
     found = flow_descents(problem, begin) if descent == FLOW else run_descents(problem, begin, steps)
