@@ -90,13 +90,17 @@ def test_recommends_the_smallest_reliable_network_of_nearly_least_error():
     assert _choose([made(1, 1, np.nan), made(2, 1, np.nan)]).width == 1
 
 
-def test_the_section_recommends_draws_and_speaks(problem):
+@pytest.mark.long
+def test_what_the_section_recommends_can_be_trained(problem):
     made = section(problem, 8e8, 0)
     assert made.recommended and {choice.option for choice in made.choices} == {"width", "ridge"}
     again = fit(problem, {choice.option: choice.value for choice in made.choices})
     assert certify(again, problem).verdict is Verdict.HOLDS
+
+
+def test_the_surroundings_are_drawn_in_every_language(problem, fitted):
     for lang in LANGUAGES:
-        pictures = [picture for made_study in made.studies for picture in made_study.pictures(lang)]
+        pictures = study(problem, fitted).pictures(lang)
         assert {picture.code for picture in pictures} == {"shallow.surface", "shallow.rates"}
         assert all(picture.alternative.say(lang) and picture.tables[0].rows for picture in pictures)
 

@@ -88,8 +88,8 @@ def test_powers_of_two_in_the_units_change_no_bit():
 
 
 def test_the_same_seed_gives_the_same_bits_and_files_hold_them(catalogue):
-    again = find_minima(*teacher(2, 2, 80, 0), 2, starts=30, saddles=40)
-    assert same(again, catalogue)
+    one, again = (find_minima(*teacher(2, 2, 80, 0), 2, starts=5, saddles=5) for _ in range(2))
+    assert same(one, again)
     arrays = {}
     document = json.loads(json.dumps(to_document(catalogue, arrays), allow_nan=False))
     assert same(from_document(document, arrays), catalogue)

@@ -31,13 +31,14 @@ from thalweg.shallow.study import study
 
 if TYPE_CHECKING:
     from thalweg.shallow.estimators import ShallowRegressor
+    from thalweg.shallow.limit_proof import certify_limit
 
-_HOME_OF = {"ShallowRegressor": "estimators"}
+_HOME_OF = {"ShallowRegressor": "estimators", "certify_limit": "limit_proof"}
 
 __all__ = [
-    "Advice", "Classification", "FocalSpectrum", "Growth", "LimitPoint", "MinimaCatalogue", "Objective",
-    "Reduction", "RedundantSet", "Refined", "Retries", "ShallowNet", "ShallowRegressor", "SplitAdvice", "advise",
-    "assignment", "canonical", "certify", "checks", "classify", "copies", "find_minima", "fit", "focal_margin",
+    "Advice", "Classification", "FocalSpectrum", "Growth", "LimitPoint", "MinimaCatalogue", "Objective", "Reduction",
+    "RedundantSet", "Refined", "Retries", "ShallowNet", "ShallowRegressor", "SplitAdvice", "advise", "assignment",
+    "canonical", "certify", "certify_limit", "checks", "classify", "copies", "find_minima", "fit", "focal_margin",
     "grow", "network_of", "predict", "reduce", "redundant_set", "refine", "retries", "same_function", "scan",
     "section", "split", "split_advice", "study",
 ]  # fmt: skip

@@ -45,8 +45,9 @@ class LimitPoint:
 class MinimaCatalogue(Catalogue):
     """Critical points of the loss in order of kind and loss, with the story of every start.
 
-    `parameters (k, P)` are those of the points in the flat layout; `distance`, `regularity` and `focal_margin` `(k,)`
-    belong to them. Of every start: `outcomes`, `escapes` (empty for none), `point_of_start` (-1 for none),
+    `parameters (k, P)` are those of the points in the flat layout; `distance` from the redundant set, `regularity` (the
+    smallest singular value of the Jacobian with unit columns, 0: not regular) and `focal_margin` `(k,)` belong to
+    them. Of every start: `outcomes`, `escapes` (empty for none), `point_of_start` (-1 for none),
     `limit_of_start`, the parameters `ends (S, P)` where it stopped, `losses`, `gradient_norms` and `steps`.
     """
 

@@ -23,8 +23,8 @@ from thalweg.shallow.net import ShallowNet
 if TYPE_CHECKING:
     from thalweg.shallow.fast_bounds import Rows
 
-TENSOR_PARAMETERS = 80
-"""Parameters up to which the tensor is built: P^4 operations, a few milliseconds."""
+TENSOR_PARAMETERS = 64
+"""Parameters up to which the tensor is built: beyond, its P^4 operations take longer than everything else."""
 
 
 class CentralTensor:

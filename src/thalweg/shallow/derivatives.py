@@ -26,7 +26,7 @@ PIECE = 512
 """Rows taken at a time: their part of `A` stays in the cache."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class Objective:
     """A weighted squared loss with ridge, on given data.
 
@@ -49,23 +49,30 @@ class Objective:
         If an argument is unusable; names the first bad rows.
     """
 
-    X: np.ndarray
-    y: np.ndarray
-    weights: np.ndarray = None  # type: ignore[assignment]
-    ridge: float | np.ndarray = 0.0
-    anchor: np.ndarray | None = None
+    X: Float[np.ndarray, "n d"]
+    y: Float[np.ndarray, "n ..."]
+    weights: Float[np.ndarray, " n"]
+    ridge: float | Float[np.ndarray, " P"]
+    anchor: Float[np.ndarray, " P"] | None
 
-    def __post_init__(self) -> None:
-        X = real_array(self.X, "X", 2)
-        y = real_array(self.y, "y", 2 if np.ndim(self.y) == 2 else 1)
+    def __init__(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        weights: ArrayLike | None = None,
+        ridge: ArrayLike = 0.0,
+        anchor: ArrayLike | None = None,
+    ) -> None:
+        X = real_array(X, "X", 2)
+        y = real_array(y, "y", 2 if np.ndim(y) == 2 else 1)
         if X.shape[0] != y.shape[0]:
             raise InputError("rows_differ", rows_x=X.shape[0], rows_y=y.shape[0])
         n = X.shape[0]
-        given = np.ones(n) if self.weights is None else weights_of_rows(self.weights, n)
-        ridge = real_array(self.ridge, "ridge", min(np.ndim(self.ridge), 1))
+        given = np.ones(n) if weights is None else weights_of_rows(weights, n)
+        ridge = real_array(ridge, "ridge", min(np.ndim(ridge), 1))
         if not (ridge >= 0).all():
             raise InputError("option_range", name="ridge", value=float(ridge.min()), wanted=">= 0")
-        anchor = None if self.anchor is None else real_array(self.anchor, "anchor", 1)
+        anchor = None if anchor is None else real_array(anchor, "anchor", 1)
         fields = {
             "X": X,
             "y": y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y,
@@ -297,6 +304,4 @@ def objective(
     anchor: ArrayLike | ShallowNet | None = None,
 ) -> Objective:
     """Return the objective of anything array-like; the anchor may be a network."""
-    at = anchor.theta if isinstance(anchor, ShallowNet) else anchor
-    given = {"X": X, "y": y, "weights": weights, "ridge": ridge, "anchor": at}
-    return Objective(**{name: np.asarray(value) for name, value in given.items() if value is not None})
+    return Objective(X, y, weights, ridge, anchor.theta if isinstance(anchor, ShallowNet) else anchor)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -23,6 +24,7 @@ from thalweg.shallow.activations import activation as find_activation
 from thalweg.shallow.basins import flow_descents
 from thalweg.shallow.canonical import canonical
 from thalweg.shallow.catalogue import DEGENERATE, MINIMUM, SADDLE, LimitPoint, MinimaCatalogue, plain, point_order
+from thalweg.shallow.classify import classify
 from thalweg.shallow.closure import LimitNet
 from thalweg.shallow.derivatives import Objective, objective
 from thalweg.shallow.distinct import group
@@ -50,6 +52,9 @@ LARGE = 20.0
 
 INTERPOLATES = 1e-24
 """A loss below this share of the mean square of the target is zero but for rounding."""
+
+PROVED_ROWS = 2000
+"""Rows up to which limits of merging neurons are proved at once: a tenth of a second each; `certify_limit` beyond."""
 
 SAME_LIMIT = 1e-7
 """Relative difference of the losses of one limit at infinity at most."""
@@ -97,7 +102,7 @@ def find_minima(
     descent : str
         "trust_region", or "flow": gradient flow, slower, with faithful basins.
     steps : int
-        Trust-region steps of a start at most.
+        Trust-region steps of a start at most; where few are left over, they get four times as many.
 
     Returns
     -------
@@ -118,11 +123,13 @@ def find_minima(
     drawn = isinstance(anchor, str)
     if drawn:
         require(anchor == RANDOM, "anchor", anchor, f"{RANDOM} | array (P,) | ShallowNet")
-    data = objective(X, y, weights, ridge, None if drawn else anchor)
-    problem = scaled(data, width, activation)
+    problem = scaled(objective(X, y, weights, ridge, None if drawn else anchor), width, activation)
     if drawn:
-        data = objective(X, y, weights, ridge, random_anchor(problem, seed))
-        problem = scaled(data, width, activation)
+        problem = scaled(objective(X, y, weights, ridge, random_anchor(problem, seed)), width, activation)
+    return _find(problem, starts, saddles, seed, steps, descent)
+
+
+def _find(problem: Scaled, starts: int, saddles: int, seed: int, steps: int, descent: str) -> MinimaCatalogue:
     _require_rows(problem)
     begin = draw_starts(problem, starts, seed)
     found = flow_descents(problem, begin) if descent == FLOW else run_descents(problem, begin, steps)
@@ -231,7 +238,7 @@ def _record(problem: Scaled, found: Descents, kept: list, place: Int[np.ndarray,
         width=layout.m,
         parameters=np.array([net.theta for net in nets]).reshape(len(nets), P),
         distance=np.array([float(redundant_set(net).distance) for net in nets]),
-        regularity=np.array([float(s.regular) for s in spectra]),
+        regularity=np.array([_sigma(net, problem.objective) for net in nets]),
         focal_margin=np.array([s.margin for s in spectra]),
         limits=limits,
         outcomes=tuple(_outcomes(problem, found, points, place)),
@@ -243,6 +250,12 @@ def _record(problem: Scaled, found: Descents, kept: list, place: Int[np.ndarray,
         gradient_norms=found.gradient * unit,
         steps=found.steps,
     )
+
+
+def _sigma(net: ShallowNet, data: Objective) -> float:
+    """Return the smallest singular value of the Jacobian with unit columns; 0 where the network is not regular."""
+    sigma = classify(net, data.X).sigma
+    return 0.0 if sigma is None else float(sigma)
 
 
 def _outcomes(
@@ -286,7 +299,17 @@ def _limits(problem: Scaled, found: Descents) -> tuple[tuple[LimitPoint, ...], I
     groups.sort(key=lambda members: found.limits[members[0]].loss)
     number = {k: place for place, members in enumerate(groups) for k in members}
     of_start = np.array([number.get(int(k), -1) for k in found.limit], dtype=np.int64)
-    return tuple(_limit(problem, found.limits[g[0]], len(g)) for g in groups), of_start
+    limits = (_limit(problem, found.limits[g[0]], len(g)) for g in groups)
+    return tuple(_with_proof(problem, limit) for limit in limits), of_start
+
+
+def _with_proof(problem: Scaled, limit: LimitPoint) -> LimitPoint:
+    """Prove a limit of merging neurons where that is quick."""
+    if limit.kind != RUNS_AWAY[MERGING] or problem.objective.n > PROVED_ROWS:
+        return limit
+    from thalweg.shallow.limit_proof import prove_limit  # python-flint is loaded only where it is needed
+
+    return replace(limit, certificate=prove_limit(limit, problem.objective, problem.template.activation))
 
 
 def _limit(problem: Scaled, limit: LimitNet, hits: int) -> LimitPoint:

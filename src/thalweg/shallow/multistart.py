@@ -7,15 +7,18 @@ they go on with a later alarm unless the closure confirms that this is where the
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from thalweg.numerics.resampling import stream
 from thalweg.shallow.ends import REST, ROUNDS, SILENT, UNFINISHED, Descents, confirm, confirm_rested, watch_for
 from thalweg.shallow.scaling import Scaled
-from thalweg.shallow.trust_region import AT_FLOOR, SPENT, WATCHED, short_descent, trust_region
+from thalweg.shallow.trust_region import AT_FLOOR, FIRST_RADIUS, SPENT, WATCHED, short_descent, trust_region
 
 STEPS = 250
 """Trust-region steps of a start at most: nine in ten bounded ones need fewer than a hundred."""
+
+FEW, PATIENCE = 0.05, 4
+"""If at most this share of the starts is left over, they get so many times the steps: few slow valleys cost little."""
 
 START_RIDGE = 1e-10
 """Relative ridge of the least squares that sets the output weights of a start."""
@@ -71,20 +74,38 @@ def run_descents(problem: Scaled, theta: Float[np.ndarray, "S P"], steps: int = 
     theta
         Starts.
     steps
-        Trust-region steps of a start at most.
+        Trust-region steps of a start at most; a few slow ones get more.
 
     Returns
     -------
     Descents
         In the order of the starts.
     """
-    cost, S = problem.cost, len(theta)
-    entered, short = short_descent(cost, theta)
+    S = len(theta)
+    entered, short = short_descent(problem.cost, theta)
     found = Descents(entered, np.zeros(S), np.zeros(S), short, np.full(S, UNFINISHED), np.full(S, -1))
-    who, radius, taken = np.arange(S), np.ones(S), np.zeros(S, dtype=np.int64)
+    radius, taken = np.full(S, FIRST_RADIUS), np.zeros(S, dtype=np.int64)
+    _rounds(problem, found, np.arange(S), radius, taken, steps)
+    late = np.flatnonzero(found.state == UNFINISHED)
+    if 0 < late.size <= max(1, int(FEW * S)):
+        _rounds(problem, found, late, radius, taken, PATIENCE * steps)
+    confirm_rested(problem, found)
+    return found
+
+
+def _rounds(
+    problem: Scaled,
+    found: Descents,
+    who: Int[np.ndarray, " s"],
+    radius: Float[np.ndarray, " S"],
+    taken: Int[np.ndarray, " S"],
+    steps: int,
+) -> None:
+    """Let some starts go on until each rests, runs away or has taken `steps`; alarms ring later every round."""
+    cost = problem.cost
     for alarm in (*ROUNDS, SILENT) if problem.is_free else (SILENT,):
         if who.size == 0:
-            break
+            return
         left = max(int(steps - taken[who].min()), 1)
         descent = trust_region(cost, found.theta[who], limit=left, noise=problem.noise, radius=radius[who],
                                watch=watch_for(cost, alarm) if problem.is_free else None)  # fmt: skip
@@ -93,10 +114,7 @@ def run_descents(problem: Scaled, theta: Float[np.ndarray, "S P"], steps: int = 
         taken[who] += descent.steps
         found.steps[who] += descent.steps
         found.state[who[descent.ended == AT_FLOOR]] = REST
-        suspects = who[(descent.ended == WATCHED) | (descent.ended == SPENT)]
         if problem.is_free:
-            confirm(problem, found, suspects)
+            confirm(problem, found, who[(descent.ended == WATCHED) | (descent.ended == SPENT)])
         watched = who[descent.ended == WATCHED]
         who = watched[(found.state[watched] == UNFINISHED) & (taken[watched] < steps)]
-    confirm_rested(problem, found)
-    return found

@@ -14,10 +14,11 @@ from numpy.typing import ArrayLike
 
 from thalweg.numerics.validation import real_array, require_finite
 from thalweg.records import InputError
-from thalweg.shallow.activations import Activation, activation
+from thalweg.shallow.activations import Activation
+from thalweg.shallow.activations import activation as find_activation
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class ShallowNet:
     """One hidden layer with a linear output.
 
@@ -46,10 +47,10 @@ class ShallowNet:
     b: Float[np.ndarray, " m"]
     w: Float[np.ndarray, "m d"]
 
-    def __post_init__(self) -> None:
-        activation(self.activation)
-        w, b = _weights(self.w, "w", (2,)), _weights(self.b, "b", (1,))
-        v, v0 = _weights(self.v, "v", (1, 2)), _weights(self.v0, "v0", (0, 1))
+    def __init__(self, activation: str, v0: ArrayLike, v: ArrayLike, b: ArrayLike, w: ArrayLike) -> None:
+        find_activation(activation)
+        w, b = _weights(w, "w", (2,)), _weights(b, "b", (1,))
+        v, v0 = _weights(v, "v", (1, 2)), _weights(v0, "v0", (0, 1))
         if v.ndim == 2 and v.shape[1] == 1:
             v = v[:, 0]
         if v.ndim == 1:
@@ -57,13 +58,14 @@ class ShallowNet:
         shapes = f"v0 {v0.shape}, v {v.shape}, b {b.shape}, w {w.shape}"
         if not (w.shape[0] == b.size == v.shape[0] and v.shape[1:] == v0.shape) or w.shape[1] == 0:
             raise InputError("net_shapes", shapes=shapes)
-        for name, value in (("v0", float(v0) if v0.ndim == 0 else v0), ("v", v), ("b", b), ("w", w)):
+        fields = {"activation": activation, "v0": float(v0) if v0.ndim == 0 else v0, "v": v, "b": b, "w": w}
+        for name, value in fields.items():
             object.__setattr__(self, name, value)
 
     @property
     def psi(self) -> Activation:
         """The activation with its derivatives."""
-        return activation(self.activation)
+        return find_activation(self.activation)
 
     @property
     def width(self) -> int:

@@ -203,8 +203,7 @@ def trust_region(
         if watch is not None and accepted.size:
             ended[accepted[watch(now["theta"][accepted], now["loss"][accepted], now["steps"][accepted])]] = WATCHED
         ended[(now["failures"] >= FAILURES) | (now["norm"] == 0)] = AT_FLOOR
-        done = ended > 0
-        if done.any():
+        if (done := ended > 0).any():
             who = places.who[done]
             for name, into in (("theta", result.theta), ("loss", result.loss), ("norm", result.gradient),
                                ("radius", result.radius), ("steps", result.steps)):  # fmt: skip
