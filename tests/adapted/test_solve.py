@@ -47,7 +47,7 @@ def test_every_route_gives_the_filtered_least_norm_step(seed, Q, damping):
 
 
 def test_the_jacobian_is_factored_where_the_gram_matrix_has_too_few_digits():
-    """Two inputs at distance 1e-7 make `kappa(G)` about 1e15: the step through `G` is noise, that through `D` is not."""
+    """Two inputs at distance 1e-7 make `kappa(G)` about 1e15: a step through `G` is noise, one through `D` is not."""
     net, rng = Mlp((3, 30, 1)), np.random.default_rng(0)
     X = rng.standard_normal((8, 3))
     X[1] = X[0] + np.array([1e-7, 0, 0])

@@ -341,8 +341,15 @@ class TestBadInput:
         with pytest.raises(InputError, match=next(iter(wrong))):
             fit(net, params, (X, Y), **wrong)
 
-    @pytest.mark.parametrize("idle", [{"mode": "certified", "damping": 0.1}, {"batches": Batches(4)},
-                                      {"mode": "certified", "power": 0.5}, {"route": "minibatch", "fibre": 0.1}])  # fmt: skip
+    @pytest.mark.parametrize(
+        "idle",
+        [
+            {"mode": "certified", "damping": 0.1},
+            {"batches": Batches(4)},
+            {"mode": "certified", "power": 0.5},
+            {"route": "minibatch", "fibre": 0.1},
+        ],
+    )
     def test_an_option_that_would_be_ignored_is_refused(self, idle):
         net, params, X, Y = problem()
         with pytest.raises(InputError, match="no meaning"):
