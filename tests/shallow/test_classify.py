@@ -62,7 +62,7 @@ def test_several_mirrored_pairs_of_softplus_neurons():
 @pytest.mark.parametrize("outputs", [1, 2])
 @pytest.mark.parametrize("activation", ["tanh", "logistic", "gauss", "sin", "exp", "softplus"])
 def test_null_directions_are_explained_and_orthonormal(activation, outputs):
-    """A neuron without output (d + 1), a constant one (K + 1), two equal ones (K flat, splitting where v is parallel)."""
+    """A neuron without output (d + 1), a constant one (K + 1), equal ones (K flat, splitting where v is parallel)."""
     rows = [A, A, [0.4, 0, 0], B]
     net = net_of(activation, rows, outputs)
     V = net.output_weights.copy()
