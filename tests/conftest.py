@@ -36,10 +36,16 @@ def pytest_runtest_setup(item):
 
 @pytest.fixture(autouse=True)
 def surveys_without_studies(request, monkeypatch):
-    """Leave the study of a path, which takes seconds, out of surveys, except where a test is marked `studies`."""
+    """Leave what takes seconds out of surveys: the study of a path and the pilot study of shallow networks.
+
+    Tests marked `studies` make the first, tests marked `pilots` the second.
+    """
     if request.node.get_closest_marker("studies") is None:
         section = importlib.import_module("thalweg.diagonal.section")  # by name, the function of the package is found
         monkeypatch.setattr(section, "study", lambda *given: (None, ()))
+    if request.node.get_closest_marker("pilots") is None:
+        section = importlib.import_module("thalweg.shallow.section")
+        monkeypatch.setattr(section, "scan", lambda *given: None)
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ from thalweg.diagonal import (
     naive_path,
     saddle_path,
 )
+from thalweg.diagonal.cross_validation import _splits
 from thalweg.diagonal.plot_selection import lasso_comparison
 from thalweg.diagonal.prepare import prepare
 from thalweg.records import InputError, Outcome
@@ -442,3 +443,13 @@ def test_equal_columns_share_in_the_lasso_as_on_the_path():
     path = saddle_path(X, y)
     before = lasso_comparison(path, X, y).alternative.values["before"]
     assert path.duplicates and float(before) < 1e-12
+
+
+@given(n=st.integers(8, 60), count=st.integers(2, 7), seed=st.integers(0, 99))
+@settings(max_examples=20, deadline=None)
+def test_folds_are_those_of_scikit_learn(n, count, seed):
+    X, y = np.zeros((n, 1)), np.zeros(n)
+    for ordered, theirs in ((False, KFold(count, shuffle=True, random_state=seed)), (True, TimeSeriesSplit(count))):
+        ours = _splits(X, y, count, ordered, seed, None)
+        for (train, test), (their_train, their_test) in zip(ours, theirs.split(X), strict=True):
+            assert np.array_equal(train, their_train) and np.array_equal(test, their_test)

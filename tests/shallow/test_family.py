@@ -74,10 +74,10 @@ def test_too_wide_networks_waste_neurons():
 
 
 def test_the_pilot_study_stays_within_its_budget():
-    widths, starts = affordable(200, 3, 8e9)
+    widths, starts = affordable(200, 3, 8e10)
     assert widths == WIDTHS and FEWEST <= starts <= MOST
-    assert affordable(200, 3, 1e6) == ((), 0)
-    assert len(affordable(200, 3, 2e9)[0]) < len(WIDTHS)
+    assert affordable(200, 3, 1e7) == ((), 0)
+    assert len(affordable(200, 3, 2e10)[0]) < len(WIDTHS)
     assert predicted_operations(400, 3, 2, 5) < predicted_operations(400, 3, 2, 10)
 
 
@@ -92,7 +92,7 @@ def test_recommends_the_smallest_reliable_network_of_nearly_least_error():
 
 @pytest.mark.long
 def test_what_the_section_recommends_can_be_trained(problem):
-    made = section(problem, 8e8, 0)
+    made = section(problem, 8e9, 0)
     assert made.recommended and {choice.option for choice in made.choices} == {"width", "ridge"}
     again = fit(problem, {choice.option: choice.value for choice in made.choices})
     assert certify(again, problem).verdict is Verdict.HOLDS

@@ -8,6 +8,7 @@ from thalweg.data.problem import Problem
 from thalweg.numerics.options import validated
 from thalweg.records import Cell, Check, Choice, DataTable, Fit, Section, Span, Statement
 from thalweg.records.statement import Shown
+from thalweg.runtime.threads import threads_for
 from thalweg.shallow.catalogue import ESCAPES, MINIMUM
 from thalweg.shallow.checks import WASTED, checks
 from thalweg.shallow.fit import fit
@@ -44,7 +45,8 @@ def section(problem: Problem, budget: float, seed: int) -> Section:
     if not problem.is_computable:
         return _without("section.shallow.incomplete", Statement("section.shallow.needs_complete", {}), checks(problem))
     n, d = problem.X.shape
-    pilot = scan(problem, budget, seed)
+    with threads_for(1):  # the matrices are of the size of one network
+        pilot = scan(problem, budget, seed)
     if pilot is None or pilot.recommended is None:
         least: dict[str, Cell] = {"least": predicted_operations(n, d, 1, 1)}
         return _without("section.shallow.too_large", Statement("section.shallow.needs_budget", least), ())
@@ -233,6 +235,6 @@ def _about_waste(fitted: Fit) -> tuple[Statement, ...]:
 
 
 def _predicted_seconds(n: int, d: int, width: int, starts: int) -> Span:
-    """Predict the time of one fit, held-out search included: 0.3 to 5 operations per ns were measured."""
+    """Predict the time of one fit, held-out search included: 3 to 50 operations per ns were measured."""
     operations = 1.8 * predicted_operations(n, d, width, starts)
-    return Span(0.05 + operations / 5e9, 0.2 + operations / 3e8, "s")
+    return Span(0.05 + operations / 5e10, 0.2 + operations / 3e9, "s")

@@ -9,8 +9,8 @@ from thalweg.surveys.commands import survey_command
 from thalweg.surveys.decision import decide
 from thalweg.surveys.plan import make_plan
 
-DEFAULT_BUDGET = 2e10
-"""Estimated operations for all families together: a few seconds on two cores."""
+DEFAULT_BUDGET = 6e10
+"""Estimated operations for all families together, an equal share each: a few seconds on two cores."""
 
 
 def survey(problem: Problem, *, budget: float = DEFAULT_BUDGET, seed: int = 0) -> Survey:
