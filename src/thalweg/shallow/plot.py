@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 PROVED, OPEN, AWAY = COLOURS[2], COLOURS[4], COLOURS[1]
 """Colours of the verdicts: proved minima, points that are not proved, starts that run to infinity."""
 
+SAME_LOSS = 1e-3
+"""Losses that differ by less than this share are drawn on an axis from zero: their difference says nothing."""
+
 
 def figures(fit: Fit, lang: str = "en", decisions: Decisions | None = None) -> tuple[Picture, ...]:
     """Return all pictures of a fit in the given language."""
@@ -52,6 +55,7 @@ def minima_picture(fit: Fit, lang: str = "en") -> Picture:
                 name=text(name, lang),
             )
     figure.update_xaxes(rangemode="tozero", tickformat=".0%")
+    _loss_axis(figure, np.array([point.loss for point in points]))
     first = next(iter(points))
     values: dict[str, Cell] = {
         "points": len(points),
@@ -79,6 +83,8 @@ def start_losses(fit: Fit, lang: str = "en") -> Picture:
         if which.any():
             figure.add_scatter(x=place[which], y=losses[which], mode="markers", name=text(f"state.{name}", lang),
                                marker={"size": 8, "color": colour, "symbol": symbol})  # fmt: skip
+    figure.update_xaxes(dtick=max(1, order.size // 10))
+    _loss_axis(figure, losses)
     for loss in np.unique(fit.solution["limit_losses"])[:TABLE_ROWS]:
         figure.add_hline(y=float(loss), line={"color": AWAY, "width": 1, "dash": "dot"})
     values: dict[str, Cell] = {
@@ -134,6 +140,14 @@ def neurons(fit: Fit, lang: str = "en") -> Picture:
     least = int(np.argmin(waste))
     values: dict[str, Cell] = {"neuron": least + 1, "waste": float(waste[least]), "count": waste.size}
     return titled("shallow.neurons", lang, figure, values, neuron_table(fit))
+
+
+def _loss_axis(figure: plotly.graph_objects.Figure, losses: np.ndarray) -> None:
+    """Start the axis of losses at zero where they are too close for an axis of their own."""
+    seen = losses[np.isfinite(losses)]
+    top = float(seen.max(initial=0.0))
+    if top > 0 and top - float(seen.min()) < SAME_LOSS * top:
+        figure.update_yaxes(range=[0, 1.5 * top])
 
 
 def _is_proved(point: CriticalPoint) -> bool:
