@@ -33,6 +33,15 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/flow.py
 	$(BIN)/python benchmarks/tall_data.py
 	$(BIN)/python benchmarks/wide_data.py
+	$(BIN)/python benchmarks/adapted_exact.py
+	$(BIN)/python benchmarks/adapted_certified.py
+	$(BIN)/python benchmarks/adapted_digits.py
+	$(BIN)/python benchmarks/adapted_peers.py
+	$(BIN)/python benchmarks/shallow_hessian.py
+	$(BIN)/python benchmarks/shallow_certificates.py
+	$(BIN)/python benchmarks/shallow_minima.py
+	$(BIN)/python benchmarks/shallow_escapes.py
+	$(BIN)/python benchmarks/shallow_traps.py
 
 docs: $(VENV)/.docs
 	$(BIN)/mkdocs build --strict

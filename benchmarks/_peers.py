@@ -228,7 +228,13 @@ def best_of(name: str, problem: Problem, tol: float, budget: float) -> dict[str,
         if reason:
             refused[str(setting)] = reason
             continue
-        tried.append(run(problem, tol, budget, setting))
+        try:
+            tried.append(run(problem, tol, budget, setting))
+        except (MemoryError, jax.errors.JaxRuntimeError) as error:
+            refused[str(setting)] = str(error).splitlines()[0]
+            continue
         print(f"  {name}: {tried[-1]}", flush=True)
+    if not tried:
+        return {"best": {"done": False}, "tried": [], "left out": refused}
     best = min(tried, key=lambda reached: (not reached.done, reached.seconds if reached.done else reached.cost))
     return {"best": vars(best), "tried": [vars(reached) for reached in tried], "left out": refused}

@@ -12,7 +12,7 @@ from _adapted import Problem, diabetes, friedman, ours, pin_to_one_processor
 from _peers import GRID, VERSIONS, best_of
 from _record import keep
 
-TOL, RUNS, BUDGET = 1e-12, 5, 120.0
+TOL, RUNS, BUDGET = 1e-12, 5, 15.0
 """Cost to reach, runs of thalweg, and seconds of each setting of a peer."""
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from thalweg.adapted import fit, forecast, rank_check, stopping_time
+from thalweg.adapted import fit, forecast, loss_law, rank_check, stopping_time
 
 ROWS, HELD_OUT, WIDTH, TOL = 300, 1000, 40, 1e-10
 
@@ -54,9 +54,9 @@ def main() -> None:
 
     print("Before training\n---------------")
     print(rank_check(network, params, *known, trials=0))
-    start = float(((np.asarray(network(params, known[0])) - known[1]) ** 2).sum()) / (2 * ROWS)
-    stop = stopping_time(start, TOL, ROWS)
-    print(f"\nThe cost starts at {start:.4g} and falls as exp(-2 tau): it reaches {TOL:g} at tau = {stop.tau:.4f}.")
+    law = loss_law(network, params, known)
+    stop = stopping_time(law.start, TOL, ROWS, law=law)
+    print(f"\nThe cost starts at {law.start:.4g} and falls as exp(-2 tau): it reaches {TOL:g} at tau = {stop.tau:.4f}.")
     fast = forecast(network, params, known, tol=TOL)
     print(f"Forecast of the fast mode, from three of its steps: {fast}")
 

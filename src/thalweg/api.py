@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from thalweg.data.problem import Problem
 from thalweg.families import find_family
-from thalweg.records import Certificate, Fit
+from thalweg.records import Certificate, Fit, InputError
 
 
 def train(problem: Problem, family: str, *, seed: int = 0, **options: object) -> Fit:
@@ -29,19 +31,34 @@ def train(problem: Problem, family: str, *, seed: int = 0, **options: object) ->
     return find_family(family).fit(problem, options, seed)
 
 
-def certify(fit: Fit, problem: Problem) -> Certificate:
-    """Prove what a fit claims about a problem, or say why that cannot be proved.
+def certify(fit_or_model: object, problem: Problem, **options: Any) -> Certificate:
+    """Prove what a fit claims about a problem, or that a model made elsewhere is at a strict minimum; or say why not.
 
     Parameters
     ----------
-    fit
-        Made by `train`, read from a run folder, or made elsewhere and put into a Fit.
+    fit_or_model
+        A Fit - made by `train` or read from a run folder - or a model that `interop.read_model` reads: of scikit-learn,
+        torch or equinox, arrays, or the path of a file.
     problem
         The data it speaks of.
+    options
+        For a model: `ridge`, `sample_weight`, `activation`, `layout`, `scale`, `method` of `interop.check`.
 
     Returns
     -------
     Certificate
-        Bound to the bits of X and y.
+        Bound to the bits of X and y; for a model, also to those of its weights.
+
+    Raises
+    ------
+    InputError
+        If options are given for a Fit, which holds its own, or an argument is unusable.
     """
-    return find_family(fit.family).certify(fit, problem)
+    if isinstance(fit_or_model, Fit):
+        if options:
+            raise InputError("option_without_effect", options=", ".join(options), subject="Fit")
+        return find_family(fit_or_model.family).certify(fit_or_model, problem)
+    from thalweg.interop import certify_model  # it needs more than the families do
+
+    problem.require_computable()
+    return certify_model(fit_or_model, problem.X, problem.y, **options)

@@ -42,6 +42,14 @@ def scaled_entry(place, factor):
     return change
 
 
+@pytest.mark.parametrize("route", ["minibatch", "normal"])
+def test_runs_without_a_curve_are_held_to_their_recorded_losses(problem, route):
+    made = fit(problem, {"mode": "fast", "route": route, "max_steps": 6})
+    assert certify(made, problem).verdict is Verdict.HOLDS
+    false = with_path(made, loss=scaled_entry(-1, 1 + 1e-5)(made.trajectory.loss.copy()))
+    assert certify(false, problem).verdict is Verdict.FAILS
+
+
 def false_records(made):
     """Yield what was changed and the record: one number of it each time."""
     path = made.trajectory

@@ -14,6 +14,7 @@ from thalweg.adapted.fit import best_held_out, fit, network_of, predict, predict
 from thalweg.adapted.judge import first_rows, unflatten
 from thalweg.adapted.options import AdaptedOptions, parse_wish, read_options
 from thalweg.adapted.standardise import default_widths, standardise
+from thalweg.adapted.tables import promise_table, tables
 from thalweg.records import InputError, Outcome, Verdict, same
 
 
@@ -74,6 +75,35 @@ def test_held_out_rows_are_never_trained_on():
     assert other.solution["held_out_rmse"].min() > one.solution["held_out_rmse"].max() + 50
     mean = np.sqrt(np.mean((problem.y[first:] - problem.y[:first].mean()) ** 2))
     assert one.solution["held_out_mean"][0] == pytest.approx(mean)
+
+
+@pytest.mark.parametrize("options", [{"until": "r2=0.9"}, {"loss": "ce", "until": "accuracy=1", "hidden": 40}])
+def test_the_held_out_error_stands_beside_the_promise(options):
+    problem = table_problem(n=40, d=3, noise=2.0, seed=4) if "loss" not in options else classes()
+    made = fit(problem, options)
+    table = promise_table(made)
+    rows = {row[0].code.removeprefix("promise."): row[1:] for row in table.rows}
+    tau = made.forecast["tau"].value
+    assert rows["tau"] == (tau, tau, made.trajectory.clock_values[-1])
+    assert rows["loss"][2] <= rows["loss"][0]
+    assert rows["steps"][0] <= rows["steps"][2] <= rows["steps"][1]
+    at = min(made.trajectory.clock_values[-1], made.solution["held_out_tau"][-1])
+    for name in ("held_out_rmse", "held_out_accuracy")[: 1 + ("loss" in options)]:
+        wanted = np.interp(at, made.solution["held_out_tau"], made.solution[name])
+        assert np.isnan(rows[name][:2]).all() and rows[name][2] == pytest.approx(wanted)
+    assert ("held_out_accuracy" in rows) == ("loss" in options)
+    assert tables(made)[0].code == table.code
+
+
+def test_without_a_curve_no_clock_is_promised():
+    made = fit(table_problem(n=40, d=3, noise=2.0, seed=4), {"mode": "fast", "damping": 0.1, "max_steps": 5})
+    row = promise_table(made).rows[0]
+    assert row[0].code == "promise.tau" and np.isnan(row[1]) and row[3] == made.trajectory.clock_values[-1]
+
+
+def test_validation_needs_rows_to_hold_out():
+    with pytest.raises(InputError, match="validation"):
+        fit(table_problem(n=6, d=2), {"validation": True})
 
 
 def test_validation_stops_on_the_same_clock():
@@ -175,7 +205,8 @@ def test_options_are_read_in_every_spelling_and_contradictions_refused():
     assert read_options({"hidden": 7}).widths == (7,) and read_options({}).widths is None
     for bad in ({"hidden": "wide"}, {"hidden": 0}, {"tol": 0}, {"mode": "slow"}, {"until": "rmse"}, {"until": "a=1"},
                 {"until": "noise=-1"}, {"weight_decay": 1.0, "mode": "ode"}, {"until": "cost=1"},
-                {"validation": 1}):  # fmt: skip
+                {"validation": 1}, {"mode": "fast", "line_tolerance": 1e-2},
+                {"until": "rmse=1", "tol": 1e-3}):  # fmt: skip
         with pytest.raises(InputError):
             read_options(bad)
     for breaks in ({"damping": 0.1}, {"route": "normal"}, {"weight_decay": 0.1}):

@@ -6,7 +6,8 @@ import pytest
 from thalweg.adapted.forecast import forecast_from
 from thalweg.adapted.mlp import Mlp
 from thalweg.adapted.node import Node
-from thalweg.adapted.prospect import forecast
+from thalweg.adapted.prospect import forecast, loss_law
+from thalweg.adapted.stopping import kpi_curve, stopping_time
 from thalweg.adapted.training import fit
 from thalweg.records import InputError
 
@@ -28,6 +29,22 @@ def test_the_actual_steps_lie_between_low_and_high(seed, mode):
     assert low <= expected <= high
     assert low - 1 <= steps <= high
     assert third.made_at == min(3, steps - 1)
+
+
+@pytest.mark.parametrize("loss", ["l2", "ce", "poisson"])
+def test_the_curve_of_one_forward_pass_is_the_one_that_a_run_follows(loss):
+    net, params, (X, Y) = smooth(N=30)
+    Y = {"l2": Y, "ce": (Y[:, 0] > 0) * 1.0, "poisson": np.round(np.abs(3 * Y))}[loss]
+    weights = np.arange(30) % 3 + 1.0
+    law = loss_law(net, params, (X, Y), loss=loss, weights=weights)
+    stop = stopping_time(law.start, law.floor + 1e-3, 30, law=law)
+    made = fit(net, params, (X, Y), loss=loss, weights=weights, mode="certified", tol=law.floor + 1e-3)
+    assert np.allclose(law.cost_at(made.trajectory.clock_values), made.trajectory.predicted, rtol=1e-12)
+    assert made.tau == pytest.approx(stop.tau, abs=2e-4)
+    if loss == "l2":
+        assert kpi_curve(law, "rmse").kpi[0] == pytest.approx(np.sqrt(2 * law.start))
+    with pytest.raises(InputError, match="NaN|finite"):
+        loss_law(net, tuple((W * np.nan, b) for W, b in params), (X, Y), loss=loss)
 
 
 def test_a_forecast_from_timed_steps_leaves_the_parameters_alone_and_counts_money():

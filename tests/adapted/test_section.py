@@ -112,6 +112,6 @@ def test_real_readings_are_studied_on_part_of_their_rows():
 def test_classes_show_their_nodes():
     X = np.random.default_rng(0).standard_normal((20, 2))
     made = fit(tw.read(X, (X[:, 0] > 0) * 1.0), {"loss": "ce", "until": "accuracy=1"})
-    assert [t.code for t in tables(made)] == ["adapted.nodes"]
+    assert [t.code for t in tables(made)] == ["adapted.promise", "adapted.nodes"]
     table = stopping_table(fit(table_problem(n=12, d=2)))
     assert len(table.rows) == len(WANTED)

@@ -244,6 +244,22 @@ class TestModes:
             assert made.trajectory.predicted is None
             assert made.trajectory.loss[-1] < 0.05 * made.trajectory.loss[0]
 
+    def test_the_clock_of_minibatches_tells_the_best_so_far_and_never_runs_back(self):
+        net, params, X, Y = problem(N=24, hidden=(24,), seed=3)
+        made = fit(net, params, (X, Y), route="minibatch", batches=Batches(4, 1.0), max_steps=12, tol=0.0)
+        loss = made.trajectory.loss
+        assert (np.diff(loss) > 0).any()  # otherwise this shows nothing
+        best = np.minimum.accumulate(loss)
+        assert np.allclose(made.trajectory.clock_values, np.log(loss[0] / best) / 2, rtol=1e-12)
+
+    def test_the_smallest_singular_value_is_watched(self):
+        net, params, X, Y = problem(N=10, hidden=(24,), seed=6)
+        made = fit(net, params, (X, Y), watch_spectrum=True, max_steps=3)
+        watched = made.trajectory.channels["smallest"][1:]
+        for theta, found in zip(made.node_parameters, watched, strict=False):  # a step's is that of its start
+            exact = np.linalg.svd(made.task.model.linearise(theta).jacobian(), compute_uv=False)[-1]
+            assert exact <= found * (1 + 1e-9) <= 1.3 * exact
+
     def test_fewer_parameters_than_outputs_need_damping_and_rest_at_a_local_equilibrium(self):
         net, params, X, Y = problem(N=40, hidden=(4,), seed=12)
         with pytest.raises(InputError, match="17 parameters and must fit 40"):
@@ -278,7 +294,7 @@ class TestModes:
                                      lambda x, y: np.cosh(x - y), is_strictly_convex=True)])  # fmt: skip
     def test_other_convex_losses_reach_their_target(self, loss):
         net, params, X, Y = problem(N=15, hidden=(40,), seed=14)
-        made = fit(net, params, (X, Y), loss=loss, huber_delta=0.5, tol=1e-10)
+        made = fit(net, params, (X, Y), loss=loss, huber_delta=0.5 if loss == "huber" else None, tol=1e-10)
         assert made.outcome is Outcome.TARGET_REACHED and made.cost <= 1e-10
 
     def test_a_callback_stops_and_an_interrupt_keeps_what_is_finished(self):
@@ -302,6 +318,16 @@ class TestRankLoss:
         made = fit(net, zero, (X, Y))
         assert {"adapted.good_eigenspace", "adapted.kick"} <= {mark.code for mark in made.trajectory.marks}
         assert made.outcome is Outcome.TARGET_REACHED
+
+    @pytest.mark.parametrize("seed", [2, 4, 11])
+    def test_a_move_along_the_fibre_is_taken_off_the_clock_and_off_what_is_proved(self, seed):
+        net, params, X, Y = problem(N=6, hidden=(8, 8), seed=seed)
+        made = fit(net, tuple((0 * W, b + 0.3) for W, b in params), (X, Y), tol=1e-10)
+        loss, clock = made.trajectory.loss, made.trajectory.clock_values
+        assert "adapted.kick" in {mark.code for mark in made.trajectory.marks}
+        assert np.allclose(np.minimum.accumulate(loss), loss[0] * np.exp(-2 * clock), rtol=1e-12)
+        assert (loss <= loss[0] * np.exp(-2 * made.trajectory.channels["guaranteed"]) * (1 + 1e-12)).all()
+        assert made.certificate().verdict is Verdict.HOLDS
 
     def test_a_linear_network_ends_at_least_squares_and_says_so(self):
         net, params, X, Y = problem(N=20, d=3, hidden=(10,), seed=0, activation="identity")
@@ -335,11 +361,33 @@ class TestBadInput:
             fit(net, params, (np.array([["a"]] * 12), Y))
 
     @pytest.mark.parametrize("wrong", [{"mode": "slow"}, {"tol": np.nan}, {"damping": np.nan}, {"route": "magic"},
-                                       {"precision": "float16"}, {"patience": 0.0}, {"max_steps": -1}])  # fmt: skip
+                                       {"precision": "float16"}, {"patience": 0.0}, {"max_steps": -1},
+                                       {"power": 2.0}, {"power": -0.5}, {"until": -1.0}, {"until": np.nan},
+                                       {"line_tolerance": 0.0}, {"rate": 0.0}])  # fmt: skip
     def test_options_out_of_range_are_named(self, wrong):
         net, params, X, Y = problem()
         with pytest.raises(InputError, match=next(iter(wrong))):
             fit(net, params, (X, Y), **wrong)
+
+    @pytest.mark.parametrize("motion", [WeightDecay, Momentum])
+    @pytest.mark.parametrize("rate", [-1.0, np.nan, np.inf])
+    def test_motion_along_the_fibre_has_a_rate(self, motion, rate):
+        with pytest.raises(InputError, match="rate"):
+            motion(rate)
+
+    def test_rows_of_another_width_are_refused_in_words(self):
+        net, params, X, Y = problem()
+        made = fit(net, params, (X, Y), max_steps=1)
+        with pytest.raises(InputError, match=r"\(N, 2\)"):
+            made.predict(X[:, :1])
+        with pytest.raises(InputError, match=r"\(N, 2\)"):
+            fit(net, params, (X, Y), validation=(X[:, :1], Y))
+
+    def test_parameters_in_fewer_bits_are_noted(self):
+        net, params, X, Y = problem()
+        single = tuple((W.astype(np.float32), b.astype(np.float32)) for W, b in params)
+        assert "layer.note_widened" in [note.code for note in fit(net, single, (X, Y), max_steps=1).notes]
+        assert "layer.note_widened" not in [note.code for note in fit(net, params, (X, Y), max_steps=1).notes]
 
     @pytest.mark.parametrize(
         "idle",
@@ -348,6 +396,14 @@ class TestBadInput:
             {"batches": Batches(4)},
             {"mode": "certified", "power": 0.5},
             {"route": "minibatch", "fibre": 0.1},
+            {"mode": "certified", "fibre": Momentum(0.5)},
+            {"mode": "ode", "fibre": Momentum(0.5)},
+            {"mode": "ode", "line_tolerance": 1e-2},
+            {"mode": "certified", "watch_spectrum": True},
+            {"precision": "mixed", "watch_spectrum": True},
+            {"patience": 2.0},
+            {"huber_delta": 1.0},
+            {"loss": ConvexLoss(np.cosh, np.sinh, np.cosh), "huber_delta": 1.0},
         ],
     )
     def test_an_option_that_would_be_ignored_is_refused(self, idle):

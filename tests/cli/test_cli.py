@@ -104,6 +104,7 @@ def test_reports_are_the_same_apart_from_measured(thalweg, tmp_path):
         (["survey", GOOD, "-t", "y", "--seed", "-1"], 2, "--seed"),
         (["train", GOOD, "-t", "y", "--family", "none"], 2, "Families: diagonal"),
         (["train", GOOD, "-t", "y", "--option", "x=1"], 2, "no option x"),
+        (["train", GOOD, "-t", "y", "--option", "seed=3"], 2, "no option seed"),
         (["train", GOOD, "-t", "y", "--option", "x"], 2, "NAME=VALUE"),
         (["train", GOOD, "-t", "y", "--option", "max_time=-1"], 2, "max_time"),
         (["train", BAD / "plant_with_faults.csv", "-t", "out"], 2, "rows 4, 8, 10"),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.shallow.nets import G3_THETA, G3_X, G3_Y, blank, of_neurons, polished, random_net
 from thalweg.records import InputError, Verdict
-from thalweg.shallow import Objective, advise, retries
+from thalweg.shallow import Objective, ShallowNet, advise, focal_margin, grow, retries, split_advice
 from thalweg.shallow.averaging import plan_averaging, third_derivative_along
 from thalweg.shallow.first_order import first_order_methods, steps_needed
 from thalweg.shallow.settling import settle
@@ -195,6 +195,12 @@ def test_settling_goes_through_a_saddle_region():
     assert found.is_minimum and found.newton_steps is None and found.gradient_norm < 1e-12
 
 
+@pytest.mark.parametrize("call", [advise, focal_margin, grow, split_advice])
+def test_kinks_have_no_curvature_to_advise_on(call):
+    with pytest.raises(InputError, match="relu is outside the theorem"):
+        call(ShallowNet("relu", 0.0, [1.0], [0.0], [[1.0]]), G3_X, G3_Y)
+
+
 def test_sentences_in_both_languages():
     start = G3.with_theta(G3.theta + 1e-2)
     found = advise(start, G3_X, G3_Y)
@@ -220,6 +226,7 @@ def test_restarts_until_success():
         lambda: advise(G3, G3_X, G3_Y, batch=0),
         lambda: advise(G3, G3_X[:, [0, 0]], G3_Y),
         lambda: retries(3, 2),
+        lambda: retries(1, 2, price_per_hour=9.0),
         lambda: retries(1, 2, confidence=1.0),
         lambda: retries(1, 2, seconds_per_start=-1.0),
     ],

@@ -237,6 +237,11 @@ def test_reasons_name_the_obstacle():
     X, y = data.X, data.y
     assert reason(net, X[:4], net(X[:4])) == "rows_missing"
     assert reason(net, np.repeat(X[:5], 6, axis=0), net(np.repeat(X[:5], 6, axis=0))) == "duplicate_rows"
+    # Equal rows count once whatever their targets, and rows without weight do not count.
+    repeated = np.repeat(X[:5], 6, axis=0)
+    noisy = net(repeated) + np.tile([1e-9, -1e-9], 15)
+    assert reason(net, repeated, noisy) == "duplicate_rows"
+    assert reason(net, X, net(X), weights=np.arange(40) < 5) == "rows_missing"
     wide = ShallowNet(net.activation, net.v0, net.v, net.b, np.hstack([net.w, np.ones((2, 1))]))
     assert reason(wide, np.column_stack([X, np.full(40, 3.0)]), y) == "collinear"
     assert reason(wide, np.column_stack([X, X[:, 0] - X[:, 1]]), y) == "collinear"
@@ -297,6 +302,12 @@ def test_certificates_are_bound_to_every_bit_and_survive_their_file(g3):
     again = from_document(to_document(found, arrays), arrays)
     assert same(again, found) and again.whitening is None
     assert "<Certificate shallow: holds" in repr(found)
+
+
+@pytest.mark.parametrize(("name", "value"), [("method", "fast"), ("passes", 0), ("batch", 0), ("seed", -1)])
+def test_refinement_refuses_options_out_of_range(g3, name, value):
+    with pytest.raises(InputError, match=f"{name} = "):
+        refine(g3[0], G3_X, G3_Y, **{"method": "average", name: value})
 
 
 @pytest.mark.parametrize(("name", "value"), [("method", "slow"), ("claim", "maximum")])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.shallow.landscapes import STEP, STEP_Y, teacher
-from thalweg.shallow.closure import approaching_pair, is_approached, merged, stepped
+from thalweg.shallow.closure import is_approached, merged, stepped
 from thalweg.shallow.derivatives import Objective
 from thalweg.shallow.ends import MERGING, REST, TAIL
 from thalweg.shallow.escape import closest_pairs, saturated
@@ -23,6 +23,14 @@ def merging():
     limits = [limit for limit in found.limits if limit.kind == "merging"]
     assert len(limits) >= 3
     return problem, found, limits
+
+
+def approaching_pair(limit, e):
+    """Return the parameters of the pair network at distance `e` of a merging limit, pair first (specification, 4)."""
+    v0, _, v, p, B = limit.cost.layout.split(limit.theta[None])
+    outer = np.concatenate([[v[0, 0, 0] / 2 + 0.5 / e, v[0, 0, 0] / 2 - 0.5 / e], v[0, 1:, 0]])
+    inner = np.concatenate([[B[0, 0] + e * p[0, 0], B[0, 0] - e * p[0, 0]], B[0, 1:]])
+    return np.concatenate([v0[0], outer, inner.ravel()])
 
 
 def test_pairs_tend_to_the_limit_as_the_drift_says(merging):

@@ -163,8 +163,8 @@ def test_networks_that_are_none_are_refused(arguments, code):
     ("options", "code"),
     [
         ({"ridge": -1.0}, "option_range"),
-        ({"ridge": np.ones(3)}, "length_differs"),
-        ({"anchor": np.ones(3)}, "length_differs"),
+        ({"ridge": np.ones(3)}, "parameters_differ"),
+        ({"anchor": np.ones(3)}, "parameters_differ"),
         ({"weights": [1.0]}, "weights_differ"),
         ({"weights": [0.0, 0.0]}, "weights_zero"),
         ({"y": [[1.0, 2.0], [3.0, 4.0]]}, "net_outputs"),

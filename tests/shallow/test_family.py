@@ -1,6 +1,8 @@
 """The roles of the family on data: fit, proof, checks, pilot study, pictures (the contract tests do the rest)."""
 
 import dataclasses
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,11 +10,14 @@ import pytest
 import thalweg as tw
 from tests.problems import table_problem
 from tests.shallow.landscapes import teacher
+from thalweg import shallow
 from thalweg.records import InputError, Verdict
-from thalweg.shallow import certify, checks, fit, network_of, predict, section, study
+from thalweg.shallow import Objective, certify, checks, fit, network_of, predict, section, study
 from thalweg.shallow.golden import golden_values
 from thalweg.shallow.operations import predicted_operations
-from thalweg.shallow.scan import FEWEST, MOST, WIDTHS, Trial, _choose, affordable
+from thalweg.shallow.proof import prove
+from thalweg.shallow.scan import FEWEST, MOST, WIDTHS, Trial, _choose, _options, affordable, trial
+from thalweg.shallow.standardise import standardise
 from thalweg.texts import LANGUAGES
 
 
@@ -90,6 +95,18 @@ def test_recommends_the_smallest_reliable_network_of_nearly_least_error():
     assert _choose([made(1, 1, np.nan), made(2, 1, np.nan)]).width == 1
 
 
+def test_equal_rows_do_not_stop_the_pilot_study_and_an_anchor_asks_for_a_ridge():
+    """Six distinct rows, ten times each, are enough for one neuron in two features without a ridge, not for two."""
+    rng = np.random.default_rng(1)
+    X = np.repeat(rng.standard_normal((6, 2)), 10, axis=0)
+    data = tw.read(X, X[:, 0] + 0.1 * rng.standard_normal(60))
+    assert [trial(data, _options(data, width, None, 2), 0).ridge > 0 for width in (1, 2)] == [False, True]
+    with pytest.raises(InputError, match="6 distinct rows"):
+        fit(data, {"width": 2, "ridge": 0.0})
+    with pytest.raises(InputError, match="none without a ridge"):
+        fit(data, {"width": 1, "ridge": 0.0, "anchor": "random"})
+
+
 @pytest.mark.long
 def test_what_the_section_recommends_can_be_trained(problem):
     made = section(problem, 8e9, 0)
@@ -113,9 +130,28 @@ def test_rates_are_measured_near_their_prediction_and_the_ellipse_is_proved(prob
     surface = found.surface
     middle = surface.rise.shape[0] // 2
     assert surface.rise[middle, middle] == 0 and (surface.rise >= 0).all()
-    # On the ellipse the loss rises by at least half of what its quadratic part says: it is strongly convex inside.
-    values = np.array([surface.smallest, surface.largest])
-    assert ((surface.ellipse**2 * values[:, None]).sum(axis=0) > 0).all()
+    # On the ellipse |z| = rho; the curvature in z inside lies between mu and 2 - mu, so twice the rise by rho^2 does.
+    data, net = standardise(problem.X, problem.y), network_of(fitted)
+    objective = Objective(data.X, data.y)
+    margin = {name: quantity.value for name, quantity in prove(net, objective).margins.items()}
+    vectors = np.linalg.eigh(objective.hessian(net))[1]
+    mu, rho, slack = margin["whitened_curvature"], margin["rho"], margin["pull"] * margin["rho"] + 1e-15
+    for a, b in surface.ellipse.T[::10]:
+        rise = objective.cost(net.with_theta(net.theta + a * vectors[:, 0] + b * vectors[:, -1])) - objective.cost(net)
+        assert mu * rho**2 / 2 - slack <= rise <= (2 - mu) * rho**2 / 2 + slack
+
+
+def test_the_worked_example_of_the_readme_says_what_happens():
+    readme = (Path(shallow.__file__).parent / "README.md").read_text(encoding="utf-8")
+    code = readme.split("```python\n")[1].split("```")[0]
+    said = {}
+    exec(code, said)
+    loss = float(re.search(r"# loss (\S+)", code)[1])
+    assert said["found"].points[said["found"].best].loss == pytest.approx(loss, rel=1e-12)
+    for name in re.findall(r"^found.to_frame\(\)  # a row a point: (.*)$", code, flags=re.M)[0].split(", "):
+        assert any(name.replace(" ", "_").removesuffix("s") in column for column in said["found"].to_frame().columns), name
+    proofs = (said["found"].points[0].certificate, said["certify"](said["net"], said["X"], said["y"], method="balls"))
+    assert all(proof.verdict is Verdict.HOLDS for proof in proofs)
 
 
 def test_golden_values():

@@ -130,8 +130,14 @@ def test_without_neurons_the_mean_is_the_minimum():
 
 @pytest.mark.parametrize("name", ["logistic", "softplus", "gauss", "sin"])
 def test_other_activations_are_certified_where_they_can(name):
-    found = find_minima(*teacher(1, 1, 30, 0), 1, activation=name, starts=6)
-    assert found.activation == name and all(found.is_certified(i) for i in found.minima)
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-3, 3, (40, 1))
+    data = Objective(X, ShallowNet(name, 0.1, [1.3], [0.2], [[1.1]])(X) + 0.05 * rng.standard_normal(40))
+    found = find_minima(X, data.y, 1, activation=name, starts=6)
+    assert found.activation == name and found.minima
+    for i in found.minima:
+        assert np.linalg.norm(data.gradient(found.net(i))) < 1e-12
+        assert np.linalg.eigvalsh(data.hessian(found.net(i)))[0] > 0
 
 
 def test_a_function_with_a_free_direction_is_never_called_a_minimum():
@@ -152,6 +158,21 @@ def test_flow_labels_are_those_of_the_flow():
         assert assignment(found.net(found.point_of_start[k]), reached).distance < 1e-5
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        (lambda X, y: (np.column_stack([X, np.full(60, 3.0)]), y), "collinear"),
+        (lambda X, y: (np.column_stack([X, X[:, 0] - X[:, 1]]), y), "collinear"),
+        (lambda X, y: (X, np.ones(60)), "constant_target"),
+    ],
+)
+def test_data_on_which_no_minimum_is_strict_are_explained(changed, reason):
+    found = find_minima(*changed(*teacher(2, 2, 60, 1)), 2, starts=4)
+    assert not found.minima and found.best is None and found.certified_share == 0
+    assert {point.certificate.reason.code for point in found.points} == {f"reason.shallow.{reason}"}
+
+
 class TestRefusals:
     X, y = teacher(1, 1, 20, 0)
 
@@ -159,6 +180,20 @@ class TestRefusals:
         with pytest.raises(InputError, match="at least 22 are needed, 2 more"):
             find_minima(self.X, self.y, 7)
         assert isinstance(find_minima(self.X, self.y, 7, ridge=1e-4, starts=2), MinimaCatalogue)
+
+    def test_equal_rows_and_rows_without_weight_do_not_count(self):
+        rng = np.random.default_rng(0)
+        with pytest.raises(InputError, match="There are 3 distinct rows for 4 parameters"):
+            find_minima(np.repeat(self.X[:3], 5, axis=0), rng.standard_normal(15), 1)
+        with pytest.raises(InputError, match="There are 2 distinct rows"):
+            find_minima(self.X, self.y, 1, weights=np.arange(20) < 2)
+        far = np.concatenate([np.repeat(self.X[:1], 400, axis=0), self.X])
+        assert find_minima(far, rng.standard_normal(420), 1, starts=1).starts == 1
+
+    def test_asks_for_memory_first(self, monkeypatch):
+        monkeypatch.setattr("thalweg.shallow.minima.free_memory", lambda: 2.0**20)
+        with pytest.raises(InputError, match="24 networks of 121 parameters"):
+            find_minima(self.X, self.y, 40, ridge=1e-4, starts=24)
 
     @pytest.mark.parametrize(
         ("changes", "words"),
@@ -168,8 +203,10 @@ class TestRefusals:
             ({"starts": 0}, "starts"),
             ({"descent": "jump"}, "descent"),
             ({"anchor": "zero"}, "anchor"),
+            ({"anchor": "random"}, "none without a ridge"),
+            ({"anchor": np.ones(4)}, "none without a ridge"),
             ({"ridge": -1.0}, "ridge"),
-            ({"ridge": np.ones(3)}, "ridge has 3 entries"),
+            ({"ridge": np.ones(3)}, "ridge has 3 entries; 4 are needed. There must be one for each parameter"),
         ],
     )
     def test_names_the_argument(self, changes, words):

@@ -16,12 +16,13 @@ from thalweg.adapted.critical import critical_submanifold, efficiency
 from thalweg.adapted.duplicates import closeness, merge_duplicates
 from thalweg.adapted.fibre import Momentum, Secondary, WeightDecay
 from thalweg.adapted.fit import fit as train
-from thalweg.adapted.fit import predict
+from thalweg.adapted.fit import predict, predict_probabilities
 from thalweg.adapted.forecast import Forecast
+from thalweg.adapted.laws import binary_margin, convex_bound, softmax_limit, softmax_rate, strongly_convex_bound
 from thalweg.adapted.losses import ConvexLoss
 from thalweg.adapted.minibatch import Batches
 from thalweg.adapted.mlp import Mlp
-from thalweg.adapted.prospect import forecast
+from thalweg.adapted.prospect import forecast, loss_law
 from thalweg.adapted.rank import gram, rank_check, spectrum
 from thalweg.adapted.rank_report import RankReport
 from thalweg.adapted.result import AdaptedFit
@@ -31,14 +32,16 @@ from thalweg.adapted.training import fit
 
 if TYPE_CHECKING:
     from thalweg.adapted.estimators import AdaptedMLPClassifier, AdaptedMLPRegressor
+    from thalweg.adapted.plot import forecast_curve
 
-_HOME_OF = {"AdaptedMLPClassifier": "estimators", "AdaptedMLPRegressor": "estimators"}
+_HOME_OF = {"AdaptedMLPClassifier": "estimators", "AdaptedMLPRegressor": "estimators", "forecast_curve": "plot"}
 
 __all__ = [
     "AdaptedFit", "AdaptedMLPClassifier", "AdaptedMLPRegressor", "Batches", "ConvexLoss", "Forecast", "Mlp",
-    "Momentum", "RankReport", "Secondary", "WeightDecay", "certify", "checks", "closeness", "critical_submanifold",
-    "efficiency", "fit", "forecast", "gram", "kpi_curve", "merge_duplicates", "predict", "rank_check", "section",
-    "spectrum", "stopping_time", "train",
+    "Momentum", "RankReport", "Secondary", "WeightDecay", "binary_margin", "certify", "checks", "closeness",
+    "convex_bound", "critical_submanifold", "efficiency", "fit", "forecast", "forecast_curve", "gram", "kpi_curve",
+    "loss_law", "merge_duplicates", "predict", "predict_probabilities", "rank_check", "section", "softmax_limit",
+    "softmax_rate", "spectrum", "stopping_time", "strongly_convex_bound", "train",
 ]  # fmt: skip
 
 

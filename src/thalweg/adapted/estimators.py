@@ -124,14 +124,14 @@ class _AdaptedMLP(BaseEstimator):
     def _run(self, rows: _Rows, held_out: _Rows | None, damping: float, seed: int) -> AdaptedFit:
         """Train on some rows, judged on others; the run ends where these stop getting better if that is asked for."""
         X_scale, Y_scale = self._scales(rows)
-        validation = None
+        judged: dict[str, Any] = {}
         if held_out is not None:
-            validation = X_scale.apply(held_out.X), Y_scale.apply(held_out.Y), held_out.weights
+            judged["validation"] = X_scale.apply(held_out.X), Y_scale.apply(held_out.Y), held_out.weights
+            judged["patience"] = self.patience if self.early_stopping else np.inf
         return train(
             self.network_, self.network_.initial(seed), (X_scale.apply(rows.X), Y_scale.apply(rows.Y)),
-            loss=self._loss, mode=self.mode, tol=self.tol, damping=damping, validation=validation,
-            weights=rows.weights, patience=self.patience if self.early_stopping else np.inf,
-            max_steps=self.max_iter, seed=seed,
+            loss=self._loss, mode=self.mode, tol=self.tol, damping=damping, weights=rows.weights,
+            max_steps=self.max_iter, seed=seed, **judged,
         )  # fmt: skip
 
     def _value(self, run: AdaptedFit) -> float:

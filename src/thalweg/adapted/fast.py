@@ -85,6 +85,7 @@ class _State:
     theta: Any
     x: np.ndarray
     residual: np.ndarray
+    first: float
     moved: Any = None
     h: float = 1.0
     automatic: float = 0.0
@@ -92,6 +93,7 @@ class _State:
     made: Any = None
     drift: float = np.inf
     departure: float = 1.0
+    lost: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +104,7 @@ class _Step:
     h: float
     shrinkage: float
     promised: float
+    lowered: float
     iterations: int
     departure: float
 
@@ -121,7 +124,8 @@ def run_fast(task: Task, settings: Settings, recorder: Recorder) -> tuple[Any, O
     """
     theta = task.model.theta
     x = task.outputs(theta)
-    state = _State(theta, x, task.loss.residual(x), automatic=settings.first_damping)
+    residual = task.loss.residual(x)
+    state = _State(theta, x, residual, float(np.linalg.norm(residual)), automatic=settings.first_damping)
     end = recorder.add(Node(0.0, task.loss.cost(x)), theta, x, state.residual)
     while end is None:
         end = _advance(task, settings, recorder, state)
@@ -179,16 +183,17 @@ def _accepted(
     used = state.automatic
     if step.grows or step.h < 1:
         state.automatic = used / 10 if used > FIRST_DAMPING else 0.0
-    shrinkage = max(step.shrinkage, np.finfo(float).tiny)
+    left = max(float(np.linalg.norm(step.residual)), np.finfo(float).tiny)
+    lost, state.lost = state.lost, 0.0
     node = Node(
-        tau=before.tau - float(np.log(shrinkage)),
+        tau=max(float(np.log(state.first / left)), before.tau),
         cost=task.loss.cost(step.x),
         step=step.h,
         damping=settings.damping + used,
         efficiency=step.promised,
         iterations=step.iterations,
         smallest=made.smallest_singular_value() if settings.watch_spectrum else float("nan"),
-        guaranteed=before.guaranteed - 0.5 * float(np.log1p(-ACCEPTED * min(step.promised, 1.0))),
+        guaranteed=before.guaranteed - 0.5 * float(np.log1p(-ACCEPTED * min(step.lowered, 1.0))) - lost,
     )
     return recorder.add(node, state.theta, state.x, state.residual)
 
@@ -213,20 +218,22 @@ def _search(task: Task, settings: Settings, recorder: Recorder, state: _State, m
         linear = task.loss.residual(promise)
         shrinkage = float(np.linalg.norm(residual)) / size
         promised = 1 - (float(np.linalg.norm(linear)) / size) ** 2
-        kept = 1 - shrinkage**2 >= ACCEPTED * promised and _cost_falls(task, state.x, promise, x)
+        lowered = promised if task.loss.is_linear else _lowered(task, state.x, promise, x)
+        kept = 1 - shrinkage**2 >= ACCEPTED * promised and lowered is not None
         if promised < NO_PROMISE or kept:
             departure = float(np.linalg.norm(residual - linear)) / size
-            return _Step(theta, x, residual, h, shrinkage, promised, direction.iterations, departure)
+            return _Step(theta, x, residual, h, shrinkage, promised, lowered or 0.0, direction.iterations, departure)
         h /= 2
     return None
 
 
-def _cost_falls(task: Task, before: np.ndarray, promise: np.ndarray, after: np.ndarray) -> bool:
-    """Tell whether the cost keeps its promise too: where the residual is no measure of it, both must."""
-    if task.loss.is_linear:
-        return True
+def _lowered(task: Task, before: np.ndarray, promise: np.ndarray, after: np.ndarray) -> float | None:
+    """Return the relative decrease of the cost that was promised; None where it was not kept."""
     start = task.loss.excess(before)
-    return start - task.loss.excess(after) >= ACCEPTED * (start - task.loss.excess(promise))
+    promised = start - task.loss.excess(promise)
+    if not start - task.loss.excess(after) >= ACCEPTED * promised:
+        return None
+    return promised / start if start > 0 else 0.0
 
 
 def _forcing(recorder: Recorder, task: Task, state: _State) -> float:
@@ -263,6 +270,9 @@ def _kicked(task: Task, recorder: Recorder, state: _State, made: Any, seed: int,
     move = random_vertical(task.model, state.theta, made, size, seed, state.kicks)
     recorder.mark("kick", str(state.kicks))
     state.theta, state.h, state.drift = state.theta + move, 1.0, np.inf
+    excess = task.loss.excess(state.x)
     state.x = task.outputs(state.theta)
     state.residual = task.loss.residual(state.x)
+    tiny = np.finfo(float).tiny
+    state.lost += 0.5 * float(np.log(max(task.loss.excess(state.x), tiny) / max(excess, tiny)))
     return None

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from thalweg.adapted.model import Model
+from thalweg.numerics.options import require
 from thalweg.numerics.resampling import stream
 
 CAP = 0.25
@@ -34,6 +35,9 @@ class WeightDecay:
 
     rate: float
 
+    def __post_init__(self) -> None:
+        require(0 <= self.rate < np.inf, "rate", self.rate, ">= 0")
+
     def __call__(self, theta: Any, moved: Any) -> Any:
         """Return the wanted motion at `theta`."""
         return -self.rate * theta
@@ -41,9 +45,12 @@ class WeightDecay:
 
 @dataclass(frozen=True)
 class Momentum:
-    """`w = rate` times the last step: only its part along the fibre is kept."""
+    """`w = rate` times the last step of the fast mode: only its part along the fibre is kept."""
 
     rate: float
+
+    def __post_init__(self) -> None:
+        require(0 <= self.rate < np.inf, "rate", self.rate, ">= 0")
 
     def __call__(self, theta: Any, moved: Any) -> Any:
         """Return the wanted motion at `theta` after the step `moved`."""

@@ -29,6 +29,7 @@ from thalweg.adapted.standardise import Standardised, applied, network_for, stan
 from thalweg.adapted.training import fit as train
 from thalweg.data.checks import FEW_ROWS
 from thalweg.data.problem import Problem
+from thalweg.numerics.options import require
 from thalweg.records import Fit, InputError
 from thalweg.runtime.threads import threads_for
 
@@ -60,7 +61,8 @@ def fit(problem: Problem, options: Mapping[str, object] | None = None, seed: int
     Raises
     ------
     InputError
-        If the problem has holes, an option is invalid, the target cannot be reached, or memory is short.
+        If the problem has holes, an option is invalid, too few rows leave none to hold out for `validation`, the target
+        cannot be reached, or memory is short.
     """
     problem.require_computable()
     chosen = read_options(options)
@@ -74,6 +76,7 @@ def _fitted(problem: Problem, chosen: AdaptedOptions, table: Standardised, netwo
     """Rehearse, train and gather."""
     made = promise(table, network, chosen, seed)
     judge = judged(problem, chosen, network, table.outputs, seed)
+    require(judge is not None or not chosen.validation, "validation", True, f"false below {FEW_ROWS} rows")
     until, most = math.inf, chosen.max_steps
     if judge is not None and chosen.validation:
         until = stop_clock(judge, chosen)

@@ -1,9 +1,10 @@
-"""Golden values that `thalweg doctor` recomputes: G1, G2, G6 and G8 of the specification."""
+"""Golden values that `thalweg doctor` recomputes: G1, G2 and G6 to G9 of the specification."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from thalweg.adapted.laws import binary_margin, softmax_limit
 from thalweg.adapted.log_losses import CrossEntropy
 from thalweg.adapted.mlp import Mlp, MlpModel
 from thalweg.adapted.solve import factor
@@ -16,7 +17,9 @@ def golden_values() -> dict[str, float]:
         "G1 (Gram matrix and end of a linear network)": _linear(),
         "G2 (Jacobian, direction and curvature of a tanh network)": _small_network(),
         "G6 (stopping time)": _stopping(),
+        "G7 (margin of two classes in the Euclidean flow)": _margin(),
         "G8 (curve of the cross-entropy)": _cross_entropy(),
+        "G9 (end of the logits for soft labels)": _soft_labels(),
     }
 
 
@@ -56,6 +59,18 @@ def _small_network() -> float:
 def _stopping() -> float:
     found = stopping_time(2.0, 1e-6, 50)
     return _difference([found.tau, found.s, found.t], [7.2543288692621095, 362.71644346310546, 0.9992928932188134])
+
+
+def _margin() -> float:
+    margin = binary_margin(0.0, 10.0, 1)
+    return _difference([margin, np.log1p(np.exp(-margin))], [2.17732510061402881, 0.10736837767293264])
+
+
+def _soft_labels() -> float:
+    labels, start = np.array([[0.7, 0.2, 0.1]]), np.array([[0.3, -0.1, 0.4]])
+    loss = CrossEntropy(labels)
+    found = [*softmax_limit(labels, start)[0], loss.cost(softmax_limit(labels, start))]
+    return _difference(found, [1.2662243725168936, 0.013461404021525764, -0.6796857765384194, 0.8018185525433372])
 
 
 def _cross_entropy() -> float:

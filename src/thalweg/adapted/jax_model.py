@@ -18,8 +18,10 @@ from jaxtyping import Float
 from thalweg.adapted.factors import Linearisation
 from thalweg.adapted.jaxpr import narrowed, random_steps, reductions_over
 from thalweg.adapted.layers import LayerReport
+from thalweg.adapted.model import widened_note
 from thalweg.adapted.network import Network, network_of, trace_one
 from thalweg.adapted.parameters import Structure, read_parameters
+from thalweg.numerics.options import require
 from thalweg.numerics.validation import list_some, real_array
 from thalweg.records.errors import InputError
 from thalweg.records.statement import Statement
@@ -135,10 +137,13 @@ class JaxModel:
         Raises
         ------
         InputError
-            If the inputs are unusable.
+            If the inputs are unusable, or of another shape than those trained on.
         """
+        given = _inputs(X)
+        wanted = ", ".join(map(str, ("n", *self._X.shape[1:])))
+        require(given.shape[1:] == self._X.shape[1:], "X", given.shape, f"({wanted})")
         with x64():
-            rows, raw = jnp.asarray(_inputs(X)), self._head.shape[0]
+            rows, raw = jnp.asarray(given), self._head.shape[0]
             return np.asarray(self._network.outputs(jnp.asarray(theta), rows, jnp.eye(raw), jnp.ones(len(rows))))
 
     def unflatten(self, theta: Float[Any, " K"]) -> Any:
@@ -250,9 +255,7 @@ def _mixing(network: Network, X: Any) -> str:
 
 def _notes(widened: tuple[str, ...], network: Network) -> tuple[Statement, ...]:
     """Return what the user should know: parameters in fewer bits, a function that narrows to fewer."""
-    notes = []
-    if widened:
-        notes.append(Statement("layer.note_widened", {"types": ", ".join(widened)}))
+    notes = list(widened_note(widened))
     types = narrowed(network.program.traced)
     if types:
         notes.append(Statement("layer.note_narrowed", {"types": ", ".join(types)}))

@@ -120,6 +120,9 @@ def loss_on(
         If the loss is unknown, or its targets or options are unusable.
     """
     _require_known(loss)
+    if huber_delta is not None and loss != "huber":
+        kind = loss if isinstance(loss, str) else type(loss).__name__
+        raise InputError("adapted_unused", name="huber_delta", other=f"loss={kind}")
     if isinstance(loss, ConvexLoss):
         return Convex(Y, weights, functions=loss)
     if loss == "l2":

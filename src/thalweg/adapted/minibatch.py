@@ -44,7 +44,7 @@ class Batches:
 
 
 def run_minibatch(task: Task, settings: Settings, recorder: Recorder, batches: Batches) -> tuple[Any, Outcome]:
-    """Train epoch by epoch; a node is an epoch, and its clock the logarithm of what the full residual lost.
+    """Train epoch by epoch; a node is an epoch, and its clock the logarithm of what the full residual has lost at best.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def run_minibatch(task: Task, settings: Settings, recorder: Recorder, batches: B
         length = float(np.linalg.norm(residual))
         if not length <= DIVERGED * start:
             return theta, Outcome.DIVERGED
-        tau = float(np.log(start / max(length, np.finfo(float).tiny)))
+        tau = max(float(np.log(start / max(length, np.finfo(float).tiny))), recorder.nodes[-1].tau)
         end = recorder.add(Node(tau, task.loss.cost(x), step=batches.step), theta, x, residual)
     return theta, end
 

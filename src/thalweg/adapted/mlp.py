@@ -16,9 +16,11 @@ from jaxtyping import Float
 from thalweg.adapted.activations import Activation, activation, lengths
 from thalweg.adapted.factors import Dense, LastDense, Layer, Linearisation
 from thalweg.adapted.gated import GatedDense
+from thalweg.adapted.model import widened_note
 from thalweg.adapted.slot import Slot, vector_slot
-from thalweg.numerics.options import whole_number
+from thalweg.numerics.options import require, whole_number
 from thalweg.numerics.resampling import stream
+from thalweg.numerics.validation import real_array
 
 INITIAL_BIAS = 0.1
 """Scale of initial biases: not zero, so that opposite inputs are no exception (specification, section 3)."""
@@ -95,7 +97,9 @@ class MlpModel:
         scale: Float[np.ndarray, " N"] | None = None,
     ) -> None:
         self.network, self.X = network, X
-        self.theta = np.concatenate([np.asarray(part, dtype=np.float64).ravel() for pair in params for part in pair])
+        parts = [np.asarray(part) for pair in params for part in pair]
+        self.theta = np.concatenate([part.astype(np.float64).ravel() for part in parts])
+        self.notes = widened_note(tuple(dict.fromkeys(str(p.dtype) for p in parts if p.dtype != np.float64)))
         self.head = np.eye(network.sizes[-1]) if head is None else head
         self.scale = np.ones(len(X)) if scale is None else scale
         self._plain = head is None and scale is None
@@ -156,9 +160,20 @@ class MlpModel:
                 first = slope * first
         return self._trained(second)
 
-    def predict(self, theta: Float[np.ndarray, " K"], X: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n raw"]:
-        """Return raw outputs for other inputs."""
-        return self.network(self.unflatten(theta), X)
+    def predict(self, theta: Float[np.ndarray, " K"], X: Any) -> Float[np.ndarray, "n raw"]:
+        """Return raw outputs for other inputs.
+
+        Returns
+        -------
+        array (n, raw)
+            Without head and scale.
+
+        Raises
+        ------
+        InputError
+            If the inputs are unusable, or have other columns than those trained on.
+        """
+        return self.network(self.unflatten(theta), plain_inputs(self.network, X))
 
     def unflatten(self, theta: Float[np.ndarray, " K"]) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
         """Return parameters as `(W, b)` layer by layer."""
@@ -185,6 +200,24 @@ class MlpModel:
 
     def _trained(self, raw: np.ndarray) -> np.ndarray:
         return raw if self._plain else (raw @ self.head) * self.scale[:, None]
+
+
+def plain_inputs(network: Mlp, X: Any) -> Float[np.ndarray, "N d"]:
+    """Return inputs of a plain network in float64.
+
+    Returns
+    -------
+    array (N, d)
+        Finite.
+
+    Raises
+    ------
+    InputError
+        If they are no such matrix; names the rows that are not finite.
+    """
+    inputs = real_array(X, "X", 2)
+    require(inputs.shape[1] == network.sizes[0], "X", inputs.shape, f"(N, {network.sizes[0]})")
+    return inputs
 
 
 def _slots(sizes: tuple[int, ...]) -> list[tuple[Slot, Slot]]:

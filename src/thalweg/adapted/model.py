@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from thalweg.adapted.factors import Linearisation
+from thalweg.records.statement import Statement
 
 
 @runtime_checkable
@@ -38,6 +39,11 @@ class Model(Protocol):
         """Numbers of inputs and outputs of all layers together: what factors hold for a sample."""
         ...
 
+    @property
+    def notes(self) -> tuple[Statement, ...]:
+        """What else the user should know about the network."""
+        ...
+
     def outputs(self, theta: Any) -> Any:
         """Return `x (N, Q)`."""
         ...
@@ -61,3 +67,8 @@ class Model(Protocol):
     def restrict(self, rows: Any) -> Model:
         """Return the same network on some of its samples."""
         ...
+
+
+def widened_note(types: tuple[str, ...]) -> tuple[Statement, ...]:
+    """Return what there is to say of parameters that came in these types and are trained in float64."""
+    return (Statement("layer.note_widened", {"types": ", ".join(types)}),) if types else ()

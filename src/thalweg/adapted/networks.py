@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from thalweg.adapted.mlp import Mlp, MlpModel
+from thalweg.adapted.mlp import Mlp, MlpModel, plain_inputs
 from thalweg.adapted.model import Model
 from thalweg.numerics.options import require
-from thalweg.numerics.validation import real_array
 
 Function = Callable[[Any, Any], Any]
 """`apply_fn(params, X) -> (N, Q)`: an `Mlp`, or any function of JAX operations."""
@@ -27,7 +26,7 @@ def network_on(
 ) -> Model:
     """Return a network on its inputs, its outputs multiplied by a head on the right and by a scale row by row."""
     if isinstance(apply_fn, Mlp):
-        return MlpModel(apply_fn, params, _plain_inputs(apply_fn, X), head, scale)
+        return MlpModel(apply_fn, params, plain_inputs(apply_fn, X), head, scale)
     from thalweg.adapted.jax_model import JaxModel
 
     return JaxModel(apply_fn, params, X, head, scale, on_device)
@@ -36,7 +35,7 @@ def network_on(
 def output_count(apply_fn: Function, params: Any, X: Any) -> int:
     """Return the number of outputs of a network for one sample, before any head."""
     if isinstance(apply_fn, Mlp):
-        _plain_inputs(apply_fn, X)
+        plain_inputs(apply_fn, X)
         return apply_fn.sizes[-1]
     from thalweg.adapted.jax_model import raw_output_count
 
@@ -53,9 +52,3 @@ def parameters_of(apply_fn: Function, params: Any, count: int) -> Float[np.ndarr
         theta = read_parameters(params)[1]
     require(theta.size == count, "initialise", theta.size, str(count))
     return theta
-
-
-def _plain_inputs(network: Mlp, X: Any) -> Float[np.ndarray, "N d"]:
-    inputs = real_array(X, "X", 2)
-    require(inputs.shape[1] == network.sizes[0], "X", inputs.shape, f"(N, {network.sizes[0]})")
-    return inputs

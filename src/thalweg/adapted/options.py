@@ -83,14 +83,18 @@ def read_options(options: Mapping[str, object] | None) -> AdaptedOptions:
     Raises
     ------
     InputError
-        If one is unknown, out of range, or contradicts another: names both.
+        If one is unknown, out of range, or contradicts another or makes it idle: names both.
     """
     made = validated(AdaptedOptions, options)
     if made.mode == "certified" and not (made.is_promised and made.weight_decay == 0):
         asked = _first_difference(made)
         raise InputError("adapted_not_certified", asked=asked)
     require(made.weight_decay == 0 or made.mode == "fast", "mode", made.mode, "fast")
+    if made.mode != "certified" and made.line_tolerance != LINE_TOLERANCE:
+        raise InputError("adapted_unused", name="line_tolerance", other=f"mode={made.mode}")
     if made.until is not None:
+        if made.tol != AdaptedOptions.model_fields["tol"].default:
+            raise InputError("adapted_unused", name="tol", other="until")
         wish = parse_wish(made.until)
         if wish.unit == "cost" and made.rate is None:
             raise InputError("option_missing", rule="until=cost", name="rate")

@@ -1,4 +1,8 @@
-"""`forecast`: what a training will take, from a few of its own timed steps, before anyone pays for it."""
+"""What is known before anyone pays for a training: `loss_law`, its loss curve, and `forecast`, what it will take.
+
+The curve follows from the outputs at the start alone (T1, section 7); steps and seconds are extrapolated from a few
+timed steps.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,49 @@ from collections.abc import Callable
 from typing import Any
 
 from thalweg.adapted.forecast import TIMED_STEPS, Forecast
+from thalweg.adapted.losses import ConvexLoss
+from thalweg.adapted.networks import output_count
+from thalweg.adapted.preparation import prepare
+from thalweg.adapted.stopping import Law, law_of
+from thalweg.adapted.task import make_task
 from thalweg.adapted.training import fit
 from thalweg.numerics.options import whole_number
 from thalweg.records import InputError
+
+
+def loss_law(
+    apply_fn: Callable[[Any, Any], Any],
+    params: Any,
+    data: tuple[Any, Any],
+    *,
+    loss: str | ConvexLoss = "l2",
+    weights: Any = None,
+    huber_delta: float | None = None,
+    merge: bool = True,
+) -> Law:
+    """Return the loss curve of a training from one forward pass: for `stopping_time` and `kpi_curve`.
+
+    Parameters
+    ----------
+    apply_fn, params, data, loss, weights, huber_delta, merge
+        As for `fit`.
+
+    Returns
+    -------
+    Law
+        Exact while the rank condition holds, which `rank_check` tells of the start.
+
+    Raises
+    ------
+    InputError
+        If the data do not fit each other or the network, or the loss has no law.
+    """
+    prepared = prepare(data, loss, output_count(apply_fn, params, data[0]), weights, merge=merge,
+                       huber_delta=huber_delta)  # fmt: skip
+    task = make_task(apply_fn, params, prepared.X, prepared.loss)
+    x0 = task.outputs(task.model.theta)
+    prepared.loss.require_start(x0)
+    return law_of(prepared.loss, x0)
 
 
 def forecast(

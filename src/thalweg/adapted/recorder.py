@@ -1,8 +1,8 @@
 """What a run writes down at every accepted step, and when it ends.
 
-The clock is that of the outputs: `tau` grows by `-ln` of the factor by which the residual shrank, so for the squared
-loss `C = C_0 exp(-2 tau)` holds by definition of the achieved clock (correction A12); what is proved of each step is
-its lower bound (A11), summed in `guaranteed`.
+The clock is that of the outputs: `tau` is `-ln` of the factor by which the residual has shrunk at best, so for the
+squared loss `C = C_0 exp(-2 tau)` holds by definition of the achieved clock (correction A12); it stands still where a
+move along the fibre raised the loss. What is proved of each step is its lower bound (A11), summed in `guaranteed`.
 """
 
 from __future__ import annotations

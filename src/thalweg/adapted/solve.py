@@ -27,9 +27,6 @@ JITTER = 1e-8
 SINGLE_JITTER = 1e-6
 """The same for a factor in single precision, whose rounding is 6e-8 of the largest eigenvalue times the size."""
 
-MIXED_TOLERANCE = 1e-10
-"""Relative residual of a mixed solve: one to three iterations restore the step count of double precision (A16)."""
-
 MOST_ITERATIONS = 400
 """Conjugate gradients beyond this would cost more than a new linearisation with more damping."""
 

@@ -6,11 +6,13 @@ import math
 
 import numpy as np
 
+from thalweg.adapted.options import UNPROMISED
 from thalweg.adapted.promise import seconds_of
 from thalweg.adapted.routes import estimates
 from thalweg.adapted.standardise import Standardised
 from thalweg.adapted.stopping import SECONDS_PER_HOUR, Law, exponential_law
-from thalweg.records import Cell, DataTable, Fit, Statement
+from thalweg.records import Cell, DataTable, Fit, Quantity, Statement
+from thalweg.records.statement import Shown
 
 TABLE_ROWS = 100
 """Rows of a table in a report; the run folder keeps all."""
@@ -20,8 +22,45 @@ WANTED = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
 
 
 def tables(fit: Fit) -> tuple[DataTable, ...]:
-    """Return what a report shows beside the pictures: when which error is reached (for classes, the nodes)."""
-    return (node_table(fit),) if fit.options["loss"] == "ce" else (stopping_table(fit),)
+    """Return what a report shows beside pictures: promises, and when which error is reached (for classes, nodes)."""
+    return (promise_table(fit), node_table(fit) if fit.options["loss"] == "ce" else stopping_table(fit))
+
+
+def promise_table(fit: Fit) -> DataTable:
+    """Return one row a quantity that was known or estimated before the run, beside what became of it.
+
+    Parameters
+    ----------
+    fit
+        With its forecast.
+
+    Returns
+    -------
+    DataTable
+        The held-out error stands with it, measured: where the run ended, or at the end of the rehearsal, which stops
+        at the same target, if that is earlier on the clock.
+    """
+    path, told, nothing = fit.trajectory, dict(fit.forecast), float("nan")
+    end = float(path.clock_values[-1])
+    if fit.options["damping"] != 0 or fit.options["route"] in UNPROMISED:
+        told["tau"] = Quantity(nothing)  # the curve is that of the undamped flow
+    made: list[tuple[str, str, str, float]] = [
+        ("tau", "tau", "tau", end),
+        ("loss", "loss_target", "loss_target", float(path.loss[-1])),
+        ("steps", "steps_low", "steps_high", float(cumulated_steps(fit)[-1])),
+        ("seconds", "seconds_low", "seconds_high", nothing),
+        ("money", "money_low", "money_high", nothing),
+    ]
+    rows: list[tuple[Shown, ...]] = [
+        (Statement(f"promise.{name}", {}), told[low].value, told[high].value, measured)
+        for name, low, high, measured in made
+        if low in told and high in told
+    ]
+    if fit.solution["held_out_tau"].size:
+        at = min(end, float(fit.solution["held_out_tau"][-1]))
+        judged = [name for name in ("held_out_rmse", "held_out_accuracy") if fit.solution[name].size]
+        rows += [(Statement(f"promise.{name}", {}), nothing, nothing, held_out_at(fit, at, name)) for name in judged]
+    return DataTable("adapted.promise", ("fact", "promised_low", "promised_high", "measured"), tuple(rows))
 
 
 def stopping_table(fit: Fit, law: Law | None = None, table: Standardised | None = None) -> DataTable:
@@ -140,12 +179,12 @@ def steps_to(fit: Fit, tau: float) -> float:
     return float(taken[place]) if place < taken.size else float("nan")
 
 
-def held_out_at(fit: Fit, tau: float) -> float:
-    """Return the held-out error at a clock, between nodes on a straight line; NaN where it was not measured."""
-    clock, errors = fit.solution["held_out_tau"], fit.solution["held_out_rmse"]
-    if clock.size == 0 or not tau <= clock[-1]:
+def held_out_at(fit: Fit, tau: float, name: str = "held_out_rmse") -> float:
+    """Return a held-out quantity at a clock, between nodes on a straight line; NaN where it was not measured."""
+    clock, values = fit.solution["held_out_tau"], fit.solution[name]
+    if values.size == 0 or not tau <= clock[-1]:
         return float("nan")
-    return float(np.interp(tau, clock, errors))
+    return float(np.interp(tau, clock, values))
 
 
 def step_operations(fit: Fit, rows: int) -> float:

@@ -14,8 +14,7 @@ import numpy as np
 
 from thalweg.adapted.certified import LINE_TOLERANCE, run_certified
 from thalweg.adapted.fast import Settings, forcing, run_fast
-from thalweg.adapted.fibre import Fibre, WeightDecay
-from thalweg.adapted.loss_base import Loss
+from thalweg.adapted.fibre import Fibre, Momentum, WeightDecay
 from thalweg.adapted.losses import ConvexLoss
 from thalweg.adapted.minibatch import Batches, run_minibatch
 from thalweg.adapted.model import Model
@@ -33,6 +32,9 @@ from thalweg.records import InputError, Outcome
 
 MODES = ("fast", "certified", "ode")
 PRECISIONS = ("float64", "mixed")
+
+PATIENCE = 1.0
+"""Of a validation, on the clock `tau`."""
 
 
 def fit(
@@ -52,7 +54,7 @@ def fit(
     callback: Callable[[Node, Any], object] | None = None,
     power: float = 1.0,
     huber_delta: float | None = None,
-    patience: float = 1.0,
+    patience: float = PATIENCE,
     until: float = np.inf,
     max_steps: int = 500,
     line_tolerance: float = LINE_TOLERANCE,
@@ -97,7 +99,7 @@ def fit(
     callback
         Called as `callback(node, theta)` at every node; stops the run where it returns True.
     power
-        Exponent `a` of the filter `mu^-a`: 1 is the adapted flow, 0 gradient flow.
+        Exponent `a` from 0 to 1 of the filter `mu^-a`: 1 is the adapted flow, 0 gradient flow.
     huber_delta
         Of the loss "huber": the distance from which on a sample counts as an outlier.
     patience
@@ -113,7 +115,7 @@ def fit(
     merge
         Whether equal inputs become one sample with their mean target and summed weight.
     watch_spectrum
-        Whether `sigma_min` is recorded along the orbit.
+        Whether the fast mode records `sigma_min` of every step's Jacobian: channel "smallest" of the trajectory.
     rate
         Price of an hour of this machine, for the forecast.
     seed
@@ -127,28 +129,30 @@ def fit(
     Raises
     ------
     InputError
-        If an argument is out of range, the data do not fit each other, there are fewer parameters than outputs without
-        damping, or memory is short.
+        If an argument is out of range or would be ignored, the data do not fit each other, there are fewer parameters
+        than outputs without damping, or memory is short.
     """
-    _check(mode, precision, tol, damping, patience, max_steps)
+    _check(mode, precision, tol, damping, patience, max_steps, power, until, line_tolerance, rate)
     outputs = output_count(apply_fn, params, data[0])
     prepared = prepare(data, loss, outputs, weights, merge=merge, huber_delta=huber_delta)
     task = make_task(apply_fn, params, prepared.X, prepared.loss)
     prepared.loss.require_start(task.outputs(task.model.theta))
     chosen = _route(task.model, route, damping, precision, mode)
-    _refuse_unused(chosen.name, mode, precision, damping, power, fibre, batches, prepared.loss)
+    first = first_damping(chosen.name, *task.model.shape, task.model.theta.size) if damping == 0 else 0.0
+    settings = Settings(chosen.name, precision, damping, power, _fibre(fibre), first, watch_spectrum, seed)
+    _refuse_unused(task, settings, mode, batches)
+    _refuse_unasked(mode, line_tolerance, validation, patience)
     recorder = Recorder(
         task, tol, max_steps, chosen, until, _validation(prepared, validation, patience), callback, rate,
         _inexact(chosen, task.model, mode),
     )  # fmt: skip
-    first = first_damping(chosen.name, *task.model.shape, task.model.theta.size) if damping == 0 else 0.0
-    settings = Settings(chosen.name, precision, damping, power, _fibre(fibre), first, watch_spectrum, seed)
     theta, outcome = _run(task, settings, recorder, mode, line_tolerance, batches)
     options: Mapping[str, Any] = {
         "loss": prepared.loss.name, "mode": mode, "tol": tol, "damping": damping, "route": chosen.name,
         "precision": precision, "power": power, "line_tolerance": line_tolerance, "seed": seed,
     }  # fmt: skip
-    return gathered(task, recorder, theta, outcome, options, (*prepared.notes, chosen.statement), _band(options, task))
+    notes = (*prepared.notes, *task.model.notes, chosen.statement)
+    return gathered(task, recorder, theta, outcome, options, notes, _band(options, task))
 
 
 def _run(
@@ -173,18 +177,23 @@ def _run(
         return recorder.last_theta, Outcome.INTERRUPTED
 
 
-def _check(mode: str, precision: str, tol: float, damping: float, patience: float, max_steps: int) -> None:
+def _check(
+    mode: str, precision: str, tol: float, damping: float, patience: float, max_steps: int, power: float, until: float,
+    line_tolerance: float, rate: float | None,
+) -> None:  # fmt: skip
     require(mode in MODES, "mode", mode, ", ".join(MODES))
     require(precision in PRECISIONS, "precision", precision, ", ".join(PRECISIONS))
     require(np.isfinite(tol), "tol", tol, "a number")
     require(np.isfinite(damping) and damping >= 0, "damping", damping, ">= 0")
     require(patience > 0, "patience", patience, "> 0")
     whole_number(max_steps, "max_steps", 0)
+    require(0 <= power <= 1, "power", power, "0 <= power <= 1")
+    require(until >= 0, "until", until, ">= 0")
+    require(0 < line_tolerance < 0.5, "line_tolerance", line_tolerance, "0 < line_tolerance < 0.5")
+    require(rate is None or 0 < rate < np.inf, "rate", rate, "> 0")
 
 
-def _refuse_unused(
-    route: str, mode: str, precision: str, damping: float, power: float, fibre: Any, batches: Any, loss: Loss
-) -> None:
+def _refuse_unused(task: Task, settings: Settings, mode: str, batches: Batches | None) -> None:
     """Refuse options that the algorithm would ignore.
 
     Raises
@@ -192,8 +201,11 @@ def _refuse_unused(
     InputError
         Naming the option and what makes it idle.
     """
+    route, precision, damping, power = settings.route, settings.precision, settings.damping, settings.power
+    fibre, watch = settings.fibre, settings.watch_spectrum
     by_route, by_mode = f'route="{route}"', f'mode="{mode}"'
     blocks = route in ("normal", "minibatch")
+    iterates = route == "gram_mean" and task.model.shape[1] > 1 and power == 1.0
     idle = (
         (blocks and mode != "fast", by_mode, by_route),
         (blocks and fibre is not None, "fibre", by_route),
@@ -203,12 +215,30 @@ def _refuse_unused(
         (mode == "certified" and damping > 0, "damping", by_mode),
         (mode == "certified" and power != 1.0, "power", by_mode),
         (power != 1.0 and precision != "float64", f'precision="{precision}"', "power"),
+        (mode != "fast" and isinstance(fibre, Momentum), "fibre=Momentum", by_mode),
+        (watch and mode != "fast", "watch_spectrum", by_mode),
+        (watch and (blocks or iterates), "watch_spectrum", by_route),
+        (watch and precision != "float64", "watch_spectrum", f'precision="{precision}"'),
     )
     for refused, name, other in idle:
         if refused:
             raise InputError("adapted_unused", name=name, other=other)
-    if mode == "certified" and not loss.is_certified:
-        raise InputError("adapted_no_law", loss=loss.name)
+    if mode == "certified" and not task.loss.is_certified:
+        raise InputError("adapted_no_law", loss=task.loss.name)
+
+
+def _refuse_unasked(mode: str, line_tolerance: float, validation: Any, patience: float) -> None:
+    """Refuse settings of a mode or a validation that were not asked for.
+
+    Raises
+    ------
+    InputError
+        Naming both.
+    """
+    if mode != "certified" and line_tolerance != LINE_TOLERANCE:
+        raise InputError("adapted_unused", name="line_tolerance", other=f'mode="{mode}"')
+    if validation is None and patience != PATIENCE:
+        raise InputError("adapted_unused", name="patience", other="validation=None")
 
 
 def _route(model: Model, route: str, damping: float, precision: str, mode: str) -> Route:

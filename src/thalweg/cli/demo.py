@@ -15,6 +15,7 @@ from thalweg.data import read
 from thalweg.data.samples import SAMPLES, Sample, find_sample
 from thalweg.records import DataTable, InputError
 from thalweg.reports.report import write_atomically
+from thalweg.surveys import DEFAULT_BUDGET
 from thalweg.texts import text
 
 Name = Annotated[str, typer.Argument(help="Name of a shipped data set (see --list).")]
@@ -24,6 +25,7 @@ ListThem = Annotated[bool, typer.Option("--list", help="List the shipped data se
 def demo(
     name: Name = SAMPLES[0].name,
     list_them: ListThem = False,
+    budget: given.Budget = DEFAULT_BUDGET,
     out: given.OutReport = None,
     as_json: given.AsJson = False,
     seed: given.Seed = 0,
@@ -46,7 +48,7 @@ def demo(
     started = time.perf_counter()
     problem = read(data, sample.target, drop=sample.drop)
     measured = {"read_seconds": time.perf_counter() - started}
-    code = survey_problem(problem, output, folder, seed, strict, measured)
+    code = survey_problem(problem, output, folder, seed, strict, measured, budget)
     raise typer.Exit(code)
 
 

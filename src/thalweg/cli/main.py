@@ -20,7 +20,7 @@ import thalweg
 VERBS = {
     "survey": "Check the data, predict the training, write a report.",
     "train": "Train one family, prove the result, write a run folder.",
-    "certify": "Prove what a run claims, from its data.",
+    "certify": "Prove what a run or a model made elsewhere claims, from its data.",
     "report": "Write the report of a run.",
     "compare": "Say what two runs share and what differs.",
     "path": "Print which feature switches on when.",

@@ -44,6 +44,10 @@ OutReport = Annotated[
 OutRun = Annotated[Path | None, typer.Option("--out", "-o", help="Run folder to make.", show_default=False)]
 OutJson = Annotated[Path | None, typer.Option("--out", "-o", help="JSON file to write.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the facts as JSON and nothing else.")]
+Budget = Annotated[
+    float,
+    typer.Option("--budget", min=1.0, help="Estimated operations to spend; what does not fit is left out and listed."),
+]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
 Lang = Annotated[Language, typer.Option("--lang", help="Language of messages and report.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
@@ -64,7 +68,10 @@ Until = Annotated[
     ),
 ]
 KeepData = Annotated[bool, typer.Option("--keep-data", help="Store X and y in the run folder.")]
-DataFile = Annotated[str | None, typer.Option("--data", help="Where the data of the run are now.", show_default=False)]
+DataFile = Annotated[
+    str | None,
+    typer.Option("--data", help="Where the data of the run are now; of a model: its data.", show_default=False),
+]
 
 
 def split_names(given: list[str]) -> tuple[str, ...]:

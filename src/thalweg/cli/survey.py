@@ -13,6 +13,7 @@ from thalweg.data import Problem
 from thalweg.records import InputError, Survey
 from thalweg.reports import report
 from thalweg.reports.decisions import features_of
+from thalweg.surveys import DEFAULT_BUDGET
 from thalweg.surveys import survey as make_survey
 
 
@@ -24,6 +25,7 @@ def survey(
     decisions: given.DecisionsFile = None,
     impute: given.Impute = None,
     encoding: given.Encoding = "utf-8",
+    budget: given.Budget = DEFAULT_BUDGET,
     out: given.OutReport = None,
     as_json: given.AsJson = False,
     seed: given.Seed = 0,
@@ -36,15 +38,21 @@ def survey(
     started = time.perf_counter()
     problem = given.read_problem(file, target, drop, keep, decisions, impute, encoding)
     read_seconds = time.perf_counter() - started
-    raise typer.Exit(survey_problem(problem, output, out, seed, strict, {"read_seconds": read_seconds}))
+    raise typer.Exit(survey_problem(problem, output, out, seed, strict, {"read_seconds": read_seconds}, budget))
 
 
 def survey_problem(
-    problem: Problem, output: Output, out: Path | None, seed: int, strict: bool, measured: dict[str, float]
+    problem: Problem,
+    output: Output,
+    out: Path | None,
+    seed: int,
+    strict: bool,
+    measured: dict[str, float],
+    budget: float,
 ) -> int:
     """Survey a problem, print it, write the report, and return the exit code."""
     started = time.perf_counter()
-    made = make_survey(problem, seed=seed)
+    made = make_survey(problem, budget=budget, seed=seed)
     measured["survey_seconds"] = time.perf_counter() - started
     page = report(made, lang=output.lang, measured=measured)
     saved = page.save(page_path(out))

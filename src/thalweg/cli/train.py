@@ -7,11 +7,10 @@ from pathlib import Path
 import typer
 
 from thalweg.api import certify
-from thalweg.api import train as train_family
 from thalweg.cli import options as given
 from thalweg.cli.console import Output
 from thalweg.data import Problem
-from thalweg.families import FAMILIES
+from thalweg.families import FAMILIES, find_family
 from thalweg.records import Verdict
 from thalweg.reports import report
 from thalweg.runs import write_run
@@ -41,7 +40,7 @@ def train(
     output = Output(lang.value, quiet, as_json)
     options = given.parse_options(option) | ({} if until is None else {"until": until})
     problem = given.read_problem(file, target, drop, keep, decisions, impute, encoding)
-    fit = train_family(problem, family, seed=seed, **options)
+    fit = find_family(family).fit(problem, options, seed)
     certificate = certify(fit, problem)
     provenance = problem.provenance(seed, train_command(problem, family, options, seed))
     folder = out or _free_folder(problem, family)

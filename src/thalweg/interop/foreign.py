@@ -54,12 +54,15 @@ class ForeignModel:
         After each hidden layer.
     notes : tuple of Statement
         What was noticed while reading.
+    is_narrow : bool
+        Whether weights were stored in fewer than 64 bits.
     """
 
     source: str
     layers: tuple[Layer, ...]
     activations: tuple[str, ...]
     notes: tuple[Statement, ...] = ()
+    is_narrow: bool = False
 
     @property
     def features(self) -> int:
@@ -125,7 +128,12 @@ def chained(
         before = weights.shape[0], name
     if narrow:
         said.append(Statement("imported.narrow", {"source": source}))
-    return ForeignModel(source, tuple(found), tuple(activations), tuple(said))
+    return ForeignModel(source, tuple(found), tuple(activations), tuple(said), narrow)
+
+
+def users_activation(name: str) -> str:
+    """Return our name of an activation that the user names: GELU is the exact one then, as everywhere in thalweg."""
+    return name if name == "gelu" else known_activation(name, "activation")
 
 
 def known_activation(name: str, layer: str) -> str:

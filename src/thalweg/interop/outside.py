@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from thalweg.interop.chain_derivatives import arguments, hessian, run
 from thalweg.interop.foreign import ForeignModel
 from thalweg.interop.reading import read_model
+from thalweg.numerics.validation import real_array
 from thalweg.records import Cell, InputError, Statement
 from thalweg.shallow.derivatives import Objective, objective
 
@@ -35,7 +36,7 @@ class Outside:
     kind : str
         `relu`, `deep` or `linear`.
     loss, gradient_norm : float
-        Of the mean over rows of the squared error, summed over outputs.
+        Of the mean over rows of the squared error, summed over outputs, with the ridge.
     active : tuple of arrays
         For each hidden layer the number of rows that activate each neuron; empty arrays for layers without ReLU.
     kink_radius : float
@@ -109,6 +110,7 @@ def outside_theorem(
     activation: str | None = None,
     layout: str | None = None,
     weights: ArrayLike | None = None,
+    ridge: ArrayLike = 0.0,
 ) -> Outside:
     """Return diagnostics of a model to which the theorem does not apply.
 
@@ -124,6 +126,8 @@ def outside_theorem(
         As for `read_model`.
     weights : array (n,), optional
         Of the rows.
+    ridge : float or array (P,)
+        Penalty of the squared weights, biases free; or of each parameter, layer by layer, weights before biases.
 
     Returns
     -------
@@ -139,15 +143,36 @@ def outside_theorem(
     data = objective(X, y, weights)
     _require_fits(read, data)
     kind = "deep" if len(read.layers) > 2 else ("relu" if read.activations == ("relu",) else "linear")
+    penalties, theta = _penalties(read, ridge), _parameters(read)
     done = run(read, data)
-    H = hessian(read, data, done) if read.parameter_count <= LARGEST else None
+    H = None
+    if read.parameter_count <= LARGEST:
+        H = hessian(read, data, done) + 2 * np.diag(penalties)
     active, radius = _kinks(read, data)
     values = np.zeros(0) if H is None else np.linalg.eigvalsh(H)
     negative, zero, positive = (None, None, None) if H is None else _signs(values)
-    slope, flat = float(np.linalg.norm(done.gradient)), sum(layer.size for layer in active)
+    loss = done.loss + float(penalties @ theta**2)
+    slope = float(np.linalg.norm(done.gradient + 2 * penalties * theta))
+    flat = 0 if penalties.any() else sum(layer.size for layer in active)  # a penalty tells the scalings apart
     return Outside(
-        kind, done.loss, slope, active, radius, flat, negative, zero, positive, values, data.n, read.parameter_count
+        kind, loss, slope, active, radius, flat, negative, zero, positive, values, data.n, read.parameter_count
     )  # fmt: skip
+
+
+def _parameters(model: ForeignModel) -> Float[np.ndarray, " P"]:
+    return np.concatenate([part.ravel() for layer in model.layers for part in (layer.weights, layer.bias)])
+
+
+def _penalties(model: ForeignModel, ridge: ArrayLike) -> Float[np.ndarray, " P"]:
+    given = real_array(ridge, "ridge", min(np.ndim(ridge), 1))
+    if not (given >= 0).all():
+        raise InputError("option_range", name="ridge", value=float(given.min()), wanted=">= 0")
+    if given.ndim == 0:
+        sizes = [(layer.weights.size, layer.bias.size) for layer in model.layers]
+        return np.concatenate([np.repeat([float(given), 0.0], size) for size in sizes])
+    if given.size != model.parameter_count:
+        raise InputError("length_differs", name="ridge", found=given.size, wanted=model.parameter_count)
+    return given
 
 
 def _signs(values: Float[np.ndarray, " P"]) -> tuple[int, int, int]:

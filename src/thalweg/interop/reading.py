@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from thalweg.interop.files import read_file
 from thalweg.interop.foreign import ForeignModel
 from thalweg.interop.scikit import is_perceptron, read_perceptron
-from thalweg.interop.torch_models import is_torch_module, read_module, read_tensors
+from thalweg.interop.torch_models import is_torch_module, read_module
 from thalweg.interop.trees import is_equinox, read_equinox, read_pairs, read_tree
 from thalweg.records import InputError
 
@@ -19,7 +20,7 @@ def read_model(model: object, *, activation: str | None = None, layout: str | No
     ----------
     model
         A fitted MLPRegressor of scikit-learn; a torch Sequential; an equinox MLP or Sequential; a state dict, the
-        parameters of flax, or a list of weights and biases; the path of a state dict (.pt, .pth, .bin, .safetensors).
+        parameters of flax, or a list of weights and biases; the path of a file (.safetensors, .pt, .pth, .bin, .npz).
     activation
         Of the hidden layers, where the model does not say.
     layout
@@ -38,7 +39,7 @@ def read_model(model: object, *, activation: str | None = None, layout: str | No
     if isinstance(model, ForeignModel):
         return model
     if isinstance(model, (str, Path)):
-        return read_tree(read_tensors(model), activation)
+        return read_file(model, activation, layout)
     if is_perceptron(model):
         return read_perceptron(model)
     if is_torch_module(model):

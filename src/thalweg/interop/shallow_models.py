@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from thalweg.interop.foreign import ForeignModel
+from thalweg.interop.foreign import ForeignModel, Layer
 from thalweg.interop.reading import read_model
 from thalweg.records import InputError
 from thalweg.shallow import ShallowNet
@@ -50,6 +50,26 @@ def shallow_net(model: object, *, activation: str | None = None, layout: str | N
         b=hidden.bias.copy(),
         w=hidden.weights.copy(),
     )
+
+
+def foreign_model(net: ShallowNet, like: ForeignModel | None = None) -> ForeignModel:
+    """Return a shallow net as a chain of two layers.
+
+    Parameters
+    ----------
+    net
+        The net.
+    like
+        Whose names the layers get; "hidden" and "output" by default.
+
+    Returns
+    -------
+    ForeignModel
+        The same function.
+    """
+    names = ("hidden", "output") if like is None else tuple(layer.name for layer in like.layers)
+    layers = (Layer(names[0], net.w, net.b), Layer(names[1], net.output_weights.T, net.output_bias))
+    return ForeignModel("ShallowNet" if like is None else like.source, layers, (net.activation,))
 
 
 TORCH = {

@@ -1,17 +1,13 @@
-"""torch: a Sequential of linear layers and activations, its state dict, or a file of either kind of tensors."""
+"""torch: a Sequential of linear layers and activations."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from thalweg.interop.foreign import ForeignModel, chained, known_activation
 from thalweg.records import InputError, Statement
-
-TORCH_SUFFIXES = (".pt", ".pth", ".bin")
-SAFETENSORS_SUFFIX = ".safetensors"
 
 INERT = ("Identity", "Dropout", "Flatten", "AlphaDropout")
 """Modules that do nothing to a row of numbers once training is over."""
@@ -91,58 +87,3 @@ def _activation(module: Any, kind: str, layer: str) -> tuple[str, list[Statement
 
 def _array(tensor: Any) -> np.ndarray:
     return tensor.detach().cpu().numpy()
-
-
-def read_tensors(path: str | Path) -> dict[str, np.ndarray]:
-    """Return the tensors of a file by name; nothing in it is executed.
-
-    Parameters
-    ----------
-    path
-        A state dict saved by torch (.pt, .pth, .bin), or safetensors.
-
-    Returns
-    -------
-    dict
-        Arrays by name.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, is neither, holds anything but tensors, or the library that reads it is missing.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError("model_file", path=str(path), reason="-")
-    if path.suffix == SAFETENSORS_SUFFIX:
-        return _read_safetensors(path)
-    if path.suffix not in TORCH_SUFFIXES:
-        known = ", ".join((*TORCH_SUFFIXES, SAFETENSORS_SUFFIX))
-        raise InputError("model_suffix", path=str(path), known=known)
-    return _read_torch(path)
-
-
-def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
-    try:
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
-    except ImportError:
-        raise InputError("package_missing", package="safetensors", needed_for=str(path)) from None
-    try:
-        return load_file(path)
-    except (SafetensorError, ValueError) as error:
-        raise InputError("model_file", path=str(path), reason=str(error)) from error
-
-
-def _read_torch(path: Path) -> dict[str, np.ndarray]:
-    try:
-        import torch
-    except ImportError:
-        raise InputError("package_missing", package="torch", needed_for=str(path)) from None
-    try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises errors of many kinds on files that are not its own, or hold code
-        raise InputError("model_file", path=str(path), reason=str(error).splitlines()[0]) from error
-    if not isinstance(found, dict) or not all(hasattr(value, "detach") for value in found.values()):
-        raise InputError("model_file", path=str(path), reason=type(found).__name__)
-    return {str(name): _array(value.float() if value.element_size() < 4 else value) for name, value in found.items()}

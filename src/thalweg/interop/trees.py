@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from thalweg.interop.foreign import ForeignModel, chained, known_activation
+from thalweg.interop.foreign import ForeignModel, chained, known_activation, users_activation
 from thalweg.records import InputError
 
 OUT_IN, IN_OUT = "out_in", "in_out"
@@ -18,7 +18,7 @@ PROBES = np.array([-7.25, -0.5, 0.375, 11.0])
 """Where a function without a name must return what it is given to be the identity."""
 
 
-def read_tree(tree: Mapping[str, Any], activation: str | None) -> ForeignModel:
+def read_tree(tree: Mapping[str, Any], activation: str | None, source: str = "arrays") -> ForeignModel:
     """Return the layers in a tree of arrays: `*.weight` `(out, in)`, `*.kernel` `(in, out)`, `*.bias`.
 
     Parameters
@@ -27,6 +27,8 @@ def read_tree(tree: Mapping[str, Any], activation: str | None) -> ForeignModel:
         Nested mappings, or names with dots; layers in the order of the numbers in their names.
     activation
         Of all hidden layers.
+    source
+        Where it comes from, in words.
 
     Returns
     -------
@@ -51,10 +53,12 @@ def read_tree(tree: Mapping[str, Any], activation: str | None) -> ForeignModel:
             raise InputError("model_entry", name=f"{owner}.bias")
         weights = held["weight"] if "weight" in held else np.swapaxes(held["kernel"], 0, -1)
         found.append((owner or "layer", weights, held.get("bias")))
-    return chained("arrays", found, _hidden(activation, len(found)))
+    return chained(source, found, _hidden(activation, len(found)))
 
 
-def read_pairs(pairs: Sequence[Any], activation: str | None, layout: str | None = None) -> ForeignModel:
+def read_pairs(
+    pairs: Sequence[Any], activation: str | None, layout: str | None = None, source: str = "arrays"
+) -> ForeignModel:
     """Return the layers in a list of (weights, bias), or of weights and biases in turn.
 
     Parameters
@@ -65,6 +69,8 @@ def read_pairs(pairs: Sequence[Any], activation: str | None, layout: str | None 
         Of all hidden layers.
     layout
         "out_in" or "in_out"; found from the biases where they tell.
+    source
+        Where it comes from, in words.
 
     Returns
     -------
@@ -74,16 +80,18 @@ def read_pairs(pairs: Sequence[Any], activation: str | None, layout: str | None 
     Raises
     ------
     InputError
-        If the layout cannot be told, or the activation is needed.
+        If an array is left over, the layout cannot be told, or the activation is needed.
     """
     if layout not in (None, OUT_IN, IN_OUT):
         raise InputError("option_range", name="layout", value=repr(layout), wanted=f"{OUT_IN} | {IN_OUT}")
     if len(pairs) and not isinstance(pairs[0], (tuple, list)):
+        if len(pairs) % 2:
+            raise InputError("model_pairs", count=len(pairs))
         pairs = list(zip(pairs[::2], pairs[1::2], strict=False))
     arrays = [(np.asarray(W), np.asarray(b)) for W, b in pairs]
     layout = layout or (_layout(arrays) if arrays else OUT_IN)
     found = [(f"layer {i}", W if layout == OUT_IN else np.swapaxes(W, 0, -1), b) for i, (W, b) in enumerate(arrays)]
-    return chained("arrays", found, _hidden(activation, len(found)))
+    return chained(source, found, _hidden(activation, len(found)))
 
 
 def is_equinox(model: object) -> bool:
@@ -148,8 +156,7 @@ def _hidden(activation: str | None, layers: int) -> list[str]:
         return []
     if activation is None:
         raise InputError("activation_needed")
-    # GELU named by the user is the exact one, as everywhere in thalweg.
-    return [activation if activation == "gelu" else known_activation(activation, "activation")] * (layers - 1)
+    return [users_activation(activation)] * (layers - 1)
 
 
 def _leaves(tree: Mapping[str, Any], prefix: str) -> list[tuple[str, np.ndarray]]:

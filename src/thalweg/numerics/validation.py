@@ -74,7 +74,7 @@ def require_finite(array: np.ndarray, name: str) -> None:
     """
     if np.isfinite(array).all():
         return
-    bad = np.argwhere(~np.isfinite(array))
+    bad = np.argwhere(~np.isfinite(np.atleast_1d(array)))
     rows = list_some(dict.fromkeys(bad[:, 0].tolist()))
     columns = list_some(dict.fromkeys(bad[:, 1].tolist())) if array.ndim == 2 else "-"
     raise InputError("array_not_finite", name=name, count=len(bad), rows=rows, columns=columns)

@@ -150,15 +150,15 @@ def report(
     return Report(survey, tuple(results), chosen, lang, dict(measured or {}), decisions)
 
 
-def write_atomically(path: Path, content: str) -> None:
-    """Write a text file under a hidden name and rename it when it is whole.
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file under a hidden name and rename it when it is whole.
 
     Parameters
     ----------
     path
         The file; its folder is made if it is missing.
     content
-        The text.
+        The text, or bytes.
 
     Raises
     ------
@@ -168,7 +168,7 @@ def write_atomically(path: Path, content: str) -> None:
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(content, encoding="utf-8")
+        partial.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
         os.replace(partial, path)
     except OSError as error:
         raise InputError("file_not_written", path=path, reason=error.strerror or str(error)) from error

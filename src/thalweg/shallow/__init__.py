@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from thalweg.shallow.advise import Advice, advise
 from thalweg.shallow.canonical import assignment, canonical, copies, same_function
 from thalweg.shallow.catalogue import LimitPoint, MinimaCatalogue
+from thalweg.shallow.certificate import ShallowCertificate
 from thalweg.shallow.certify import certify
 from thalweg.shallow.checks import checks
 from thalweg.shallow.classify import Classification, classify
@@ -37,10 +38,10 @@ _HOME_OF = {"ShallowRegressor": "estimators", "certify_limit": "limit_proof"}
 
 __all__ = [
     "Advice", "Classification", "FocalSpectrum", "Growth", "LimitPoint", "MinimaCatalogue", "Objective", "Reduction",
-    "RedundantSet", "Refined", "Retries", "ShallowNet", "ShallowRegressor", "SplitAdvice", "advise", "assignment",
-    "canonical", "certify", "certify_limit", "checks", "classify", "copies", "find_minima", "fit", "focal_margin",
-    "grow", "network_of", "predict", "reduce", "redundant_set", "refine", "retries", "same_function", "scan",
-    "section", "split", "split_advice", "study",
+    "RedundantSet", "Refined", "Retries", "ShallowCertificate", "ShallowNet", "ShallowRegressor", "SplitAdvice",
+    "advise", "assignment", "canonical", "certify", "certify_limit", "checks", "classify", "copies", "find_minima",
+    "fit", "focal_margin", "grow", "network_of", "predict", "reduce", "redundant_set", "refine", "retries",
+    "same_function", "scan", "section", "split", "split_advice", "study",
 ]  # fmt: skip
 
 

@@ -70,6 +70,17 @@ class Activation:
         """Whether second derivatives of the loss mean anything."""
         return self.coverage != OUTSIDE
 
+    def require_analytic(self) -> None:
+        """Refuse what depends on second derivatives.
+
+        Raises
+        ------
+        InputError
+            If the activation has none everywhere.
+        """
+        if not self.is_analytic:
+            raise InputError("activation_outside", name=self.name)
+
 
 def activation(name: str) -> Activation:
     """Return the activation of this name.

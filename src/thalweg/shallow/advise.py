@@ -148,7 +148,7 @@ def advise(
     y: ArrayLike,
     *,
     ridge: ArrayLike = 0.0,
-    anchor: ArrayLike | None = None,
+    anchor: ArrayLike | ShallowNet | None = None,
     weights: ArrayLike | None = None,
     tolerance: float = TOLERANCE,
     batch: int | None = None,
@@ -178,11 +178,12 @@ def advise(
     Raises
     ------
     InputError
-        If an argument is unusable.
+        If an argument is unusable, or the activation is outside the theorem.
     """
     real_number(tolerance, "tolerance", lambda t: 0 < t < math.inf, "> 0")
     if batch is not None:
         batch = whole_number(batch, "batch", 1)
+    net.psi.require_analytic()
     data = objective(X, y, weights, ridge, anchor)
     loss = data.cost(net)
     gap = tolerance * _variance(data)

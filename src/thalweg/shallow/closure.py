@@ -26,7 +26,7 @@ from jaxtyping import Float
 from thalweg.shallow.batched import BatchedCost, Layout
 from thalweg.shallow.escape import ClosestPairs, saturated, transition_rows
 from thalweg.shallow.symmetry import MIRRORS
-from thalweg.shallow.trust_region import AT_FLOOR, short_descent, trust_region
+from thalweg.shallow.trust_region import AT_FLOOR, OVERFLOWS, short_descent, trust_region
 
 MERGING, SATURATION = "merging", "saturation"
 
@@ -162,27 +162,6 @@ def stepped(cost: BatchedCost, theta: Float[np.ndarray, " P"], noise: float) -> 
     return replace(limit, drift=_softening(cost, B[0, which], outer, np.where(settled, residual, 0.0)))
 
 
-def approaching_pair(limit: LimitNet, e: float) -> Float[np.ndarray, " P"]:
-    """Return the parameters of the pair network at distance `e` of a merging limit, pair first.
-
-    Parameters
-    ----------
-    limit
-        Of kind "merging".
-    e
-        How far from the limit; the cost tends to that of the limit as `e^2`.
-
-    Returns
-    -------
-    array (P,)
-        In the ordinary flat layout of one more neuron, in the units of the limit.
-    """
-    v0, _, v, p, B = limit.cost.layout.split(limit.theta[None])
-    outer = np.concatenate([[v[0, 0, 0] / 2 + 0.5 / e, v[0, 0, 0] / 2 - 0.5 / e], v[0, 1:, 0]])
-    inner = np.concatenate([[B[0, 0] + e * p[0, 0], B[0, 0] - e * p[0, 0]], B[0, 1:]])
-    return np.concatenate([v0[0], outer, inner.ravel()])
-
-
 def _closure(cost: BatchedCost, layout: Layout, weights: np.ndarray, steps: np.ndarray) -> BatchedCost:
     zero = np.zeros(layout.size)
     return BatchedCost(cost.activation, layout, cost.rows, cost.targets, weights, steps, zero, zero)
@@ -202,6 +181,7 @@ def _merge(cost: BatchedCost, theta: np.ndarray, pairs: ClosestPairs, k: int) ->
     return np.concatenate([[bias, vi + vj], v[others, 0], p, mean, B[others].ravel()])
 
 
+@OVERFLOWS
 def descend_to_limits(
     kind: str,
     closure: BatchedCost,

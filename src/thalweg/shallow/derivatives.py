@@ -121,7 +121,7 @@ class Objective:
         for name in ("ridge", "anchor"):
             value = getattr(self, name)
             if isinstance(value, np.ndarray) and value.size != net.parameter_count:
-                raise InputError("length_differs", name=name, found=value.size, wanted=net.parameter_count)
+                raise InputError("parameters_differ", name=name, found=value.size, wanted=net.parameter_count)
 
     def residual(self, net: ShallowNet) -> Float[np.ndarray, "n ..."]:
         """Return `net(X) - y`."""

@@ -30,6 +30,7 @@ from thalweg.shallow.minima import find_minima, random_anchor
 from thalweg.shallow.multistart import STEPS, draw_starts
 from thalweg.shallow.net import ShallowNet
 from thalweg.shallow.options import ShallowOptions
+from thalweg.shallow.regularity import can_be_regular
 from thalweg.shallow.scaling import scaled
 from thalweg.shallow.standardise import Standardised, standardise
 from thalweg.shallow.trust_region import short_descent, trust_region
@@ -61,7 +62,8 @@ def fit(problem: Problem, options: Mapping[str, object] | None = None, seed: int
     Raises
     ------
     InputError
-        If the problem has holes, an option is invalid, or there are fewer rows than parameters without a ridge.
+        If the problem has holes, an option is invalid, there are fewer distinct rows than parameters or an anchor
+        without a ridge, or memory is short.
     """
     problem.require_computable()
     chosen = validated(ShallowOptions, dict(options or {}))
@@ -110,7 +112,7 @@ def search(
         The catalogue, and where the ridge pulls to (None: zero).
     """
     anchor = None
-    if options.anchor == "random" and options.ridge > 0:
+    if options.anchor == "random":
         anchor = random_anchor(scaled(Objective(data.X, data.y), options.width, options.activation), seed)
     found = find_minima(
         data.X, data.y, options.width, activation=options.activation, starts=options.starts, seed=seed,
@@ -241,11 +243,13 @@ def held_out_squares(problem: Problem, options: ShallowOptions, seed: int) -> tu
     tuple or None
         None if there are too few rows, or too few for the network without a ridge.
     """
-    n, d = problem.X.shape
+    n = problem.y.size
     first = n - int(n * HELD_OUT_SHARE)
-    if n < FEW_ROWS or (options.ridge == 0 and first < 1 + options.width * (d + 2)):
+    if n < FEW_ROWS:
         return None
     data = standardise(problem.X[:first], problem.y[:first])
+    if options.ridge == 0 and not can_be_regular(data.X, options.width):
+        return None
     net, _, _ = kept_network(search(data, options, seed)[0])
     left = problem.y[first:]
     predicted = data.targets(net(data.features(problem.X[first:])))

@@ -63,7 +63,7 @@ def focal_margin(
     y: ArrayLike,
     *,
     ridge: ArrayLike = 0.0,
-    anchor: ArrayLike | None = None,
+    anchor: ArrayLike | ShallowNet | None = None,
     weights: ArrayLike | None = None,
 ) -> FocalSpectrum:
     """Return the focal spectrum of a net at a critical point of its loss.
@@ -78,7 +78,7 @@ def focal_margin(
         Targets.
     ridge : float or array (P,)
         Penalties.
-    anchor : array (P,), optional
+    anchor : array (P,) or ShallowNet, optional
         Where the ridge pulls to.
     weights : array (n,), optional
         Of the rows.
@@ -91,8 +91,9 @@ def focal_margin(
     Raises
     ------
     InputError
-        If an argument is unusable.
+        If an argument is unusable, or the activation is outside the theorem.
     """
+    net.psi.require_analytic()
     return focal_spectrum(net, objective(X, y, weights, ridge, anchor))
 
 

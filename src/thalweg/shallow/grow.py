@@ -151,8 +151,9 @@ def split_advice(net: ShallowNet, X: ArrayLike, y: ArrayLike, *, weights: ArrayL
     Raises
     ------
     InputError
-        If an argument is unusable.
+        If an argument is unusable, or the activation is outside the theorem.
     """
+    net.psi.require_analytic()
     return _advice(net, objective(X, y, weights))
 
 
@@ -292,8 +293,9 @@ def grow(
     Raises
     ------
     InputError
-        If an argument is unusable.
+        If an argument is unusable, or the activation is outside the theorem.
     """
+    net.psi.require_analytic()
     data = objective(X, y, weights)
     before, _, G, R = data.curvatures(net)
     require(neuron is None or neuron in range(net.width), "neuron", neuron, f"0, ..., {net.width - 1}")

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 from thalweg.numerics.options import require, whole_number
 from thalweg.numerics.resampling import stream
 from thalweg.records import CriticalPoint, InputError, Outcome, Verdict
-from thalweg.shallow.activations import OUTSIDE
+from thalweg.runtime.memory import fits, free_memory
 from thalweg.shallow.activations import activation as find_activation
 from thalweg.shallow.basins import flow_descents
 from thalweg.shallow.canonical import canonical
@@ -35,8 +35,10 @@ from thalweg.shallow.multistart import STEPS, draw_starts, run_descents
 from thalweg.shallow.net import ShallowNet
 from thalweg.shallow.proof import prove
 from thalweg.shallow.redundant_set import redundant_set
+from thalweg.shallow.regularity import distinct_rows, rows_needed
 from thalweg.shallow.saddles import critical_points
 from thalweg.shallow.scaling import Scaled, scaled
+from thalweg.shallow.trust_region import PLACES
 
 TRUST_REGION, FLOW = "trust_region", "flow"
 """How starts descend: fast, or along the gradient flow so that they end in the basin in which they began."""
@@ -55,6 +57,9 @@ INTERPOLATES = 1e-24
 
 PROVED_ROWS = 2000
 """Rows up to which limits of merging neurons are proved at once: a tenth of a second each; `certify_limit` beyond."""
+
+MATRICES = 4
+"""Of P x P numbers a network holds while it moves: its eigenvectors, and for the next step Hessian and workspace."""
 
 SAME_LIMIT = 1e-7
 """Relative difference of the losses of one limit at infinity at most."""
@@ -112,18 +117,19 @@ def find_minima(
     Raises
     ------
     InputError
-        If data or options are unusable, the activation is outside the theorem, or there are fewer rows than
-        parameters without a ridge on all of them.
+        If data or options are unusable, the activation is outside the theorem, memory is short, there is an anchor
+        without a ridge, or there are fewer distinct rows than parameters without a ridge on all of them.
     """
     starts, saddles = whole_number(starts, "starts", 1), whole_number(saddles, "saddles", 0)
     width, seed, steps = whole_number(width, "width", 0), whole_number(seed, "seed", 0), whole_number(steps, "steps", 1)
     require(descent in (TRUST_REGION, FLOW), "descent", descent, f"{TRUST_REGION} | {FLOW}")
-    if find_activation(activation).coverage == OUTSIDE:
-        raise InputError("activation_outside", name=activation)
+    find_activation(activation).require_analytic()
     drawn = isinstance(anchor, str)
     if drawn:
         require(anchor == RANDOM, "anchor", anchor, f"{RANDOM} | array (P,) | ShallowNet")
     problem = scaled(objective(X, y, weights, ridge, None if drawn else anchor), width, activation)
+    pulls = anchor is None or not problem.is_free
+    require(pulls, "anchor", anchor if drawn else "array", "none without a ridge, which is what pulls there")
     if drawn:
         problem = scaled(objective(X, y, weights, ridge, random_anchor(problem, seed)), width, activation)
     return _find(problem, starts, saddles, seed, steps, descent)
@@ -131,6 +137,7 @@ def find_minima(
 
 def _find(problem: Scaled, starts: int, saddles: int, seed: int, steps: int, descent: str) -> MinimaCatalogue:
     _require_rows(problem)
+    _require_memory(problem, max(starts, saddles))
     begin = draw_starts(problem, starts, seed)
     found = flow_descents(problem, begin) if descent == FLOW else run_descents(problem, begin, steps)
     return _catalogue(problem, found, _other_points(problem, saddles, seed))
@@ -147,14 +154,29 @@ def _require_rows(problem: Scaled) -> None:
     Raises
     ------
     InputError
-        If there are fewer numbers to fit than parameters, and not all of these are penalised.
+        If there are fewer distinct rows than it takes, and not all parameters are penalised.
     """
     data, P = problem.objective, problem.factor.size
-    rows = int((data.weights > 0).sum())
-    K = problem.cost.layout.K
-    needed = -(-P // K)
-    if rows < needed and not problem.is_coercive:
+    needed = rows_needed(P, problem.cost.layout.K)
+    if problem.is_coercive:
+        return
+    rows = distinct_rows(data.X[data.weights > 0], needed)
+    if rows < needed:
         raise InputError("samples_missing", found=rows, needed=needed, missing=needed - rows, parameters=P)
+
+
+def _require_memory(problem: Scaled, descents: int) -> None:
+    """Refuse networks whose Hessians and eigenvectors do not fit into memory.
+
+    Raises
+    ------
+    InputError
+        If memory is short; says how much is needed.
+    """
+    P, count = problem.factor.size, min(descents, PLACES)
+    needed, free = 8.0 * MATRICES * count * P**2, free_memory()
+    if not fits(needed, free):
+        raise InputError("networks_memory", count=count, parameters=P, needed=needed / 2**30, free=free / 2**30)
 
 
 def _other_points(problem: Scaled, saddles: int, seed: int) -> Float[np.ndarray, "s P"]:

@@ -127,7 +127,7 @@ class ShallowNet:
         """
         theta = real_array(theta, "theta", 1)
         if theta.size != self.parameter_count:
-            raise InputError("length_differs", name="theta", found=theta.size, wanted=self.parameter_count)
+            raise InputError("parameters_differ", name="theta", found=theta.size, wanted=self.parameter_count)
         first, last = self.outputs, self.outputs + self.width * self.outputs
         B = theta[last:].reshape(self.width, self.features + 1)
         v0 = float(theta[0]) if self.v.ndim == 1 else theta[:first].copy()

@@ -17,6 +17,7 @@ from thalweg.shallow.derivatives import Objective
 from thalweg.shallow.escape import NEGLIGIBLE
 from thalweg.shallow.net import ShallowNet
 from thalweg.shallow.redundant_set import redundant_set
+from thalweg.shallow.regularity import distinct_rows, rows_needed
 
 
 def never_isolated(net: ShallowNet, problem: Objective) -> bool:
@@ -69,10 +70,11 @@ def _degeneracy(net: ShallowNet, problem: Objective, is_clear: bool) -> Statemen
         return Statement("reason.shallow.saturated", {"neuron": neuron, "size": float(share[neuron])})
     if is_clear or problem.penalties(net).all():
         return None
-    missing = net.parameter_count - problem.n * net.outputs
-    distinct = len(np.unique(np.column_stack([problem.X, problem.targets])[problem.weights > 0], axis=0))
-    if missing > 0:
-        return Statement("reason.shallow.rows_missing", {"rows": problem.n, "missing": missing})
+    P, seen = net.parameter_count, problem.X[problem.weights > 0]
+    if (missing := P - len(seen) * net.outputs) > 0:
+        return Statement("reason.shallow.rows_missing", {"rows": len(seen), "missing": missing})
+    if net.width and not np.ptp(problem.targets[problem.weights > 0], axis=0).any():
+        return Statement("reason.shallow.constant_target", {})
     largest = np.abs(problem.X).max(axis=0)
     X = problem.X / np.where(largest > 0, largest, 1.0)  # so that no square over- or underflows
     constant = np.ptp(X, axis=0) <= CONSTANT
@@ -82,6 +84,7 @@ def _degeneracy(net: ShallowNet, problem: Objective, is_clear: bool) -> Statemen
     pieces = redundant_set(net).pieces
     if pieces and pieces[0].distance == 0:
         return Statement("reason.shallow.redundant", {"neurons": list_some(pieces[0].neurons)})
-    if distinct * net.outputs < net.parameter_count:
-        return Statement("reason.shallow.duplicate_rows", {"distinct": distinct, "parameters": net.parameter_count})
+    distinct = distinct_rows(seen, rows_needed(P, net.outputs))
+    if distinct * net.outputs < P:
+        return Statement("reason.shallow.duplicate_rows", {"distinct": distinct, "parameters": P})
     return None

@@ -14,8 +14,9 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
+from thalweg.numerics.options import require, whole_number
 from thalweg.numerics.resampling import stream
-from thalweg.records import InputError, Verdict
+from thalweg.records import Verdict
 from thalweg.shallow.averaging import DECAY
 from thalweg.shallow.certificate import ShallowCertificate, certify_objective
 from thalweg.shallow.derivatives import Objective, objective
@@ -93,11 +94,9 @@ def refine(
     """
     problem = objective(X, y, weights, ridge, anchor)
     problem.require_fits(net)
-    if method not in METHODS:
-        raise InputError("option_range", name="method", value=repr(method), wanted=" | ".join(METHODS))
-    for name, value in (("passes", passes), ("batch", batch)):
-        if not value >= 1:
-            raise InputError("option_range", name=name, value=value, wanted=">= 1")
+    require(method in METHODS, "method", repr(method), " | ".join(METHODS))
+    passes, batch = whole_number(passes, "passes", 1), whole_number(batch, "batch", 1)
+    seed = whole_number(seed, "seed", 0)
     if not net.psi.is_analytic:
         found = net
     elif method == "newton":

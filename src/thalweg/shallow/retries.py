@@ -59,7 +59,7 @@ def retries(
     seconds_per_start
         What a start takes.
     price_per_hour
-        What an hour of the machine costs, in any currency.
+        What an hour of the machine costs, in any currency; asks for `seconds_per_start`.
 
     Returns
     -------
@@ -75,6 +75,8 @@ def retries(
     certified = whole_number(certified, "certified", 0)
     require(certified <= starts, "certified", certified, f"at most starts = {starts}")
     confidence = real_number(confidence, "confidence", lambda c: 0 < c < 1, "0 < confidence < 1")
+    priced = price_per_hour is None or seconds_per_start is not None
+    require(priced, "price_per_hour", price_per_hour, "given with seconds_per_start")
     least, most = proportion_interval(certified, starts)
     low, high = _restarts(most, confidence), _restarts(least, confidence)
     seconds = money = None

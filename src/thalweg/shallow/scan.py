@@ -19,6 +19,7 @@ from thalweg.shallow.catalogue import MinimaCatalogue
 from thalweg.shallow.fit import HELD_OUT_SHARE, kept_network, search
 from thalweg.shallow.operations import predicted_operations
 from thalweg.shallow.options import DEFAULT_RIDGE, ShallowOptions
+from thalweg.shallow.regularity import can_be_regular
 from thalweg.shallow.standardise import standardise
 
 WIDTHS = (1, 2, 3, 5, 8)
@@ -169,7 +170,7 @@ def _search(
 ) -> tuple[MinimaCatalogue, float, float]:
     """Return the catalogue of some rows, and the training and held-out errors of its best network."""
     data = standardise(problem.X[rows], problem.y[rows])
-    if options.ridge == 0 and rows.size < 1 + options.width * (problem.X.shape[1] + 2):
+    if options.ridge == 0 and not can_be_regular(data.X, options.width):
         options = options.model_copy(update={"ridge": DEFAULT_RIDGE})
     catalogue, _ = search(data, options, seed, STEPS)
     net, _, _ = kept_network(catalogue)
@@ -189,8 +190,7 @@ def _options(problem: Problem, width: int, ridge: float | None, starts: int) -> 
 
 def _is_free(problem: Problem, width: int) -> bool:
     """Tell whether all training rows suffice for a network without a ridge."""
-    n, d = problem.X.shape
-    return _first(n) >= 1 + width * (d + 2)
+    return can_be_regular(problem.X[: _first(problem.y.size)], width)
 
 
 def _first(n: int) -> int:

@@ -23,6 +23,7 @@ from thalweg.shallow.activations import Activation
 from thalweg.shallow.batched import BatchedCost
 from thalweg.shallow.closure import SHAPE, LimitNet, descend_to_limits
 from thalweg.shallow.symmetry import MIRRORS
+from thalweg.shallow.trust_region import OVERFLOWS
 
 TAIL = "tail"
 
@@ -65,6 +66,7 @@ def tail_neurons(cost: BatchedCost, theta: Float[np.ndarray, "S P"], reach: floa
     return found
 
 
+@OVERFLOWS
 def tail_limits(
     cost: BatchedCost, theta: Float[np.ndarray, "S P"], neurons: Int[np.ndarray, " S"], noise: float
 ) -> tuple[list[LimitNet], Bool[np.ndarray, " S"]]:

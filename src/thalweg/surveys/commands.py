@@ -11,11 +11,20 @@ from thalweg.data.table import ARRAYS
 from thalweg.records.decisions import DROP, KEEP
 
 
-def survey_command(problem: Problem, seed: int, *, drop: Sequence[str] = (), impute: str | None = None) -> str:
-    """Return the survey of this problem, with further columns dropped or holes filled if given."""
+def survey_command(
+    problem: Problem,
+    seed: int,
+    *,
+    drop: Sequence[str] = (),
+    impute: str | None = None,
+    budget: float | None = None,
+) -> str:
+    """Return the survey of this problem, with further columns dropped, holes filled, or a budget if given."""
     if not problem.source_path:
-        return f"tw.survey({_read_call(problem, drop, impute)}{f', seed={seed}' if seed else ''})"
-    return " ".join([*_start("survey", problem, drop, impute), *_seed(seed)])
+        more = "".join([f", seed={seed}" if seed else "", f", budget={budget:g}" if budget else ""])
+        return f"tw.survey({_read_call(problem, drop, impute)}{more})"
+    spent = ["--budget", f"{budget:g}"] if budget else []
+    return " ".join([*_start("survey", problem, drop, impute), *spent, *_seed(seed)])
 
 
 def train_command(problem: Problem, family: str, options: Mapping[str, object], seed: int) -> str:

@@ -31,6 +31,7 @@ def survey(problem: Problem, *, budget: float = DEFAULT_BUDGET, seed: int = 0) -
         The same for the same problem, budget, seed and versions.
     """
     sections = tuple(family.section(problem, budget / len(FAMILIES), seed) for family in FAMILIES)
+    named = None if budget == DEFAULT_BUDGET else budget
     plan = make_plan(problem, sections, seed)
     return Survey(
         profile=problem.profile,
@@ -38,6 +39,6 @@ def survey(problem: Problem, *, budget: float = DEFAULT_BUDGET, seed: int = 0) -
         sections=sections,
         decision=decide(problem, sections, plan, seed),
         plan=plan,
-        provenance=problem.provenance(seed, survey_command(problem, seed)),
+        provenance=problem.provenance(seed, survey_command(problem, seed, budget=named)),
         decisions=problem.decisions,
     )
