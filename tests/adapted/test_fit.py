@@ -1,6 +1,7 @@
 """Fits of tables: the stopping time told before the run, the line that outputs follow, held-out rows, odd data."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,8 +14,11 @@ from thalweg.adapted.certify import certify
 from thalweg.adapted.fit import best_held_out, fit, network_of, predict, predict_probabilities
 from thalweg.adapted.judge import first_rows, unflatten
 from thalweg.adapted.options import AdaptedOptions, parse_wish, read_options
-from thalweg.adapted.standardise import default_widths, standardise
+from thalweg.adapted.routes import estimates
+from thalweg.adapted.standardise import LEAST_WIDTH, PARAMETERS_PER_NUMBER, default_widths, standardise
+from thalweg.adapted.study import DAMPINGS, MOST_ROWS, RANK_ROWS
 from thalweg.adapted.tables import promise_table, tables
+from thalweg.data.checks import FEW_ROWS
 from thalweg.records import InputError, Outcome, Verdict, same
 
 
@@ -38,6 +42,19 @@ def test_the_example_of_the_readme():
     assert made.outcome is Outcome.TARGET_REACHED
     assert np.sqrt(np.mean((predict(made, problem.X) - problem.y) ** 2)) <= 0.01
     assert certify(made, problem).verdict is Verdict.HOLDS
+
+
+def test_the_numbers_of_the_readme():
+    readme = " ".join((Path(tw.adapted.__file__).parent / "README.md").read_text(encoding="utf-8").split())
+    assert f"all of them up to {sys.modules['thalweg.adapted.fit'].KEPT_NUMBERS:,} numbers" in readme
+    assert f"needs {['ten'][FEW_ROWS - 10]} rows" in readme and f"at least {LEAST_WIDTH}" in readme
+    assert f"at most {MOST_ROWS} evenly spaced rows" in readme and f"the rank of at most {RANK_ROWS}" in readme
+    assert f"`K >= {PARAMETERS_PER_NUMBER} N`" in readme and f"damping of 0 to {DAMPINGS[-1]:g}" in readme
+    assert f"{estimates(20_000, 1, 160_000, 0)['exact'].bytes / 1e9:.1f} GB for 20,000 rows" in readme
+    for name, field in AdaptedOptions.model_fields.items():
+        assert f"`{name}`" in readme
+        if isinstance(field.default, float) and name not in ("line_tolerance",):
+            assert f"`{name}` ({field.default:g})".replace("e-0", "e-") in readme
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def test_the_curve_of_one_forward_pass_is_the_one_that_a_run_follows(loss):
     stop = stopping_time(law.start, law.floor + 1e-3, 30, law=law)
     made = fit(net, params, (X, Y), loss=loss, weights=weights, mode="certified", tol=law.floor + 1e-3)
     assert np.allclose(law.cost_at(made.trajectory.clock_values), made.trajectory.predicted, rtol=1e-12)
-    assert made.tau == pytest.approx(stop.tau, abs=2e-4)
+    assert stop.tau <= made.tau <= stop.tau + 3.1e-4  # a little below the target, wherever in its band the run is
     if loss == "l2":
         assert kpi_curve(law, "rmse").kpi[0] == pytest.approx(np.sqrt(2 * law.start))
     with pytest.raises(InputError, match="NaN|finite"):

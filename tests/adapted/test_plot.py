@@ -5,7 +5,7 @@ import pytest
 
 import thalweg as tw
 from tests.problems import table_problem
-from thalweg.adapted.fit import fit
+from thalweg.adapted.fit import fit, predict
 from thalweg.adapted.mlp import Mlp
 from thalweg.adapted.plot import figures, forecast_curve
 from thalweg.adapted.training import fit as train
@@ -63,6 +63,21 @@ def test_fast_runs_show_their_bound_and_money_its_axis():
     assert codes[0] == "adapted.loss_bound" and "adapted.cost_curve_money_held_out" in codes
     bound, run = figures(made)[0].figure.data
     assert (np.asarray(run.y) <= np.asarray(bound.y) * (1 + 1e-9)).all()
+
+
+@pytest.mark.parametrize(("rate", "name"), [(None, "seconds"), (100.0, "money")])
+def test_classes_show_what_training_buys_in_right_answers(rate, name):
+    X = np.random.default_rng(0).standard_normal((40, 2))
+    problem = tw.read(X, (X[:, 0] + X[:, 1] ** 2 > 0.5) * 1.0)
+    made = fit(problem, {"loss": "ce", "until": "accuracy=1", "rate": rate})
+    picture = next(p for p in figures(made) if p.code == f"adapted.accuracy_curve_{name}_held_out")
+    shares = np.asarray(picture.figure.data[0].y)
+    right = (predict(made, problem.X) == problem.y).mean()
+    assert shares.size == made.trajectory.loss.size and shares[-1] == right == 1.0 > shares[0]
+    assert picture.alternative.say() and len(picture.tables[0].rows) == shares.size
+    few = tw.read(X[:9], problem.y[:9])
+    codes = [p.code for p in figures(fit(few, {"loss": "ce", "rate": rate, "tol": 1e-2}))]
+    assert f"adapted.accuracy_curve_{name}" in codes
 
 
 def test_a_run_without_steps_is_not_drawn():

@@ -149,7 +149,9 @@ def test_the_worked_example_of_the_readme_says_what_happens():
     loss = float(re.search(r"# loss (\S+)", code)[1])
     assert said["found"].points[said["found"].best].loss == pytest.approx(loss, rel=1e-12)
     for name in re.findall(r"^found.to_frame\(\)  # a row a point: (.*)$", code, flags=re.M)[0].split(", "):
-        assert any(name.replace(" ", "_").removesuffix("s") in column for column in said["found"].to_frame().columns), name
+        assert any(name.replace(" ", "_").removesuffix("s") in column for column in said["found"].to_frame().columns), (
+            name
+        )
     proofs = (said["found"].points[0].certificate, said["certify"](said["net"], said["X"], said["y"], method="balls"))
     assert all(proof.verdict is Verdict.HOLDS for proof in proofs)
 

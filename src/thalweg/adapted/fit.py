@@ -4,8 +4,9 @@ Arrays of `Fit.solution` (n rows, d features, k nodes, K parameters): `sizes (la
 (kept, K)` with `kept_nodes (kept,)`, first and last among them; `center (d,)`, `scale (d,)` (infinite for columns that
 never vary), `target_mean (1,)`, `target_scale (1,)`, `target_sd (1,)`: the preparation; `rows (1,)` trained on;
 `repeated (1,)` rows that equal earlier ones, `conflicts (1,)` groups of them with different targets, `floor (1,)` the
-loss that these force; `held_out_tau (h,)`, `held_out_rmse (h,)`: a network trained on the first four fifths of the rows
-and judged on the last fifth at every node, in the units of the target (for classes: of their probabilities);
+loss that these force; `training_accuracy (kept,)` for classes: the share of rows that is right; `held_out_tau (h,)`,
+`held_out_rmse (h,)`: a network trained on the first four fifths of the rows and judged on the last fifth at every node,
+in the units of the target (for classes: of their probabilities);
 `held_out_mean (1,)`: the error of the mean alone; `held_out_gain (2,)`: by how much the squared error at the best node
 is below that of the mean alone, and the standard error of this; `held_out_accuracy (h,)` for classes; and the arrays of
 `orbit.py`: singular values along the run and the spectrum of the Gram matrix at both ends.
@@ -254,6 +255,7 @@ def _as_fit(
         "repeated": np.array([merged.repeated if merged else 0], dtype=np.int64),
         "conflicts": np.array([merged.conflicts.size if merged else 0], dtype=np.int64),
         "floor": np.array([made.law.floor]),
+        "training_accuracy": _training_accuracy(table, network, parameters),
         **held_out,
         **orbit(run.task, parameters, numbers.tolist(), watched),
     }
@@ -268,6 +270,16 @@ def _as_fit(
         trajectory=run.trajectory,
         forecast=forecast_of(made, options, table.y.size),
     )
+
+
+def _training_accuracy(
+    table: Standardised, network: Mlp, parameters: Float[np.ndarray, "kept K"]
+) -> Float[np.ndarray, " nodes"]:
+    """Return the share of rows that is classified rightly at every kept node; nothing where there are no classes."""
+    if table.loss != "ce":
+        return np.array([])
+    found = [network(unflatten(network, theta), table.X).argmax(axis=1) for theta in parameters]
+    return np.array([(classes == table.y).mean() for classes in found])
 
 
 def _thinned(run: AdaptedFit) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 
 from thalweg.adapted.fit import best_held_out
 from thalweg.adapted.tables import (
+    accuracy_table,
     cost_table,
     event_table,
     held_out_at,
@@ -44,6 +45,14 @@ COST_CODES = {
 }
 """By the unit of the cost, and whether rows were held out."""
 
+ACCURACY_CODES = {
+    ("seconds", False): "adapted.accuracy_curve_seconds",
+    ("seconds", True): "adapted.accuracy_curve_seconds_held_out",
+    ("money", False): "adapted.accuracy_curve_money",
+    ("money", True): "adapted.accuracy_curve_money_held_out",
+}
+"""The same for classes."""
+
 SHADE = "rgba(0,114,178,0.18)"
 
 
@@ -58,6 +67,8 @@ def figures(fit: Fit, lang: str = "en", decisions: Decisions | None = None) -> t
         made.append(held_out_curve(fit, lang))
     if fit.options["loss"] == "l2":
         made.append(cost_curve(fit, lang))
+    else:
+        made.append(accuracy_curve(fit, lang))
     if fit.solution["spectrum_start"].size:
         made += [orbit_curve(fit, lang), spectrum_curve(fit, lang)]
     return tuple(made)
@@ -151,6 +162,23 @@ def cost_curve(fit: Fit, lang: str = "en") -> Picture:
         values |= {"best": float(held_out[best]), "enough": float(cost[best])}
     figure.update_yaxes(rangemode="tozero")
     return _picture(COST_CODES[name, judged], lang, figure, values, cost_table(fit))
+
+
+def accuracy_curve(fit: Fit, lang: str = "en") -> Picture:
+    """Draw what training is predicted to take against the share of rows that is classified rightly."""
+    cost, name = predicted_cost(fit)
+    kept, training = fit.solution["kept_nodes"], fit.solution["training_accuracy"]
+    figure = new_figure(text(COST_AXES[name], lang), text("axis.accuracy", lang, target=plain(fit.target_name)))
+    _dots(figure, cost[kept], training, 0, text("axis.training_error", lang))
+    held_out = np.array([held_out_at(fit, float(fit.trajectory.clock_values[k]), "held_out_accuracy") for k in kept])
+    values: dict[str, Cell] = {"end": float(training[-1]), "cost": float(cost[-1])}
+    judged = bool(np.isfinite(held_out).any())
+    if judged:
+        best = int(np.nanargmax(held_out))
+        _dots(figure, cost[kept], held_out, 1, text("axis.held_out_error", lang))
+        values |= {"best": float(held_out[best]), "enough": float(cost[kept[best]])}
+    figure.update_yaxes(tickformat=".0%")
+    return _picture(ACCURACY_CODES[name, judged], lang, figure, values, accuracy_table(fit))
 
 
 def orbit_curve(fit: Fit, lang: str = "en") -> Picture:

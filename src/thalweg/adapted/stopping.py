@@ -152,7 +152,7 @@ def stopping_time(
     noise_sd
         Known standard deviation of the noise, in the user's units: training stops where it would learn the noise.
     law
-        From `law_of`, for other losses than "l2".
+        From `loss_law`; needed for other losses than "l2".
     floor
         Cost that merged duplicates force, where `law` is not given.
     outputs
@@ -273,7 +273,7 @@ def kpi_curve(
     Parameters
     ----------
     law
-        From `law_of` or `exponential_law`.
+        From `loss_law`.
     unit
         "rmse", "r2" or "accuracy".
     until

@@ -150,6 +150,18 @@ def cost_table(fit: Fit) -> DataTable:
     return DataTable("adapted.cost", ("tau", name, "training_rmse", "held_out_rmse"), rows[:TABLE_ROWS])
 
 
+def accuracy_table(fit: Fit) -> DataTable:
+    """Return one row a kept node: predicted cost, and the share of training and of held-out rows that is right."""
+    cost, name = predicted_cost(fit)
+    kept = fit.solution["kept_nodes"]
+    clock, training = fit.trajectory.clock_values[kept], fit.solution["training_accuracy"]
+    rows = tuple(
+        (float(t), float(c), float(share), held_out_at(fit, float(t), "held_out_accuracy"))
+        for t, c, share in zip(clock, cost[kept], training, strict=True)
+    )
+    return DataTable("adapted.accuracy", ("tau", name, "training_accuracy", "held_out_accuracy"), rows[:TABLE_ROWS])
+
+
 def predicted_cost(fit: Fit) -> tuple[np.ndarray, str]:
     """Return the predicted cost of training to every node, and the column it belongs to: seconds, or money."""
     low, high = seconds_of((1.0, 1.0), step_operations(fit, int(fit.solution["rows"][0])))
