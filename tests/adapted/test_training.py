@@ -337,6 +337,31 @@ class TestRankLoss:
         assert made.outcome is Outcome.LOCAL_EQUILIBRIUM
         assert made.cost == pytest.approx(least, rel=1e-9)
 
+    @pytest.mark.parametrize("seed", [1, 12])
+    def test_a_run_that_rests_goes_on_until_it_is_stationary_to_half_the_digits(self, seed):
+        """The loss is blind to the last share 3e-5 of the gradient; the certificate is not."""
+        net, params, X, Y = problem(N=20, d=2, hidden=(64,), seed=seed, activation="identity")
+        made = fit(net, params, (X, Y))
+        proof = made.certificate()
+        r = made.task.outputs(made.theta) - Y
+        D = made.task.model.linearise(made.theta).jacobian()
+        left, values, _ = np.linalg.svd(D, full_matrices=False)
+        rank = int((values > 1e-10 * values[0]).sum())
+        assert made.outcome is Outcome.LOCAL_EQUILIBRIUM and proof.verdict is Verdict.HOLDS
+        assert np.linalg.norm(left[:, :rank].T @ r.ravel()) <= 1e-8 * np.linalg.norm(r)
+        assert proof.margins["rank"].value == rank == 3
+        assert proof.margins["dimension"].value == net.parameter_count - rank
+
+    @pytest.mark.parametrize("seed", [1, 2])
+    def test_a_saturated_sample_is_no_equilibrium(self, seed):
+        rng = np.random.default_rng(seed)
+        X, Y, net = rng.standard_normal((12, 2)), rng.integers(0, 2, 12), Mlp((2, 3, 1))
+        made = fit(net, net.initial(seed), (X, Y), loss="ce", tol=1e-14, damping=1e-3, max_steps=300)
+        gradient = made.task.model.linearise(made.theta).jacobian().T @ made.task.loss.residual(
+            made.task.outputs(made.theta)).ravel()  # fmt: skip
+        assert np.linalg.norm(gradient) > 1e-3
+        assert made.outcome is Outcome.STALLED
+
     def test_unmerged_duplicates_end_at_their_floor(self):
         net, params, X, Y = problem(N=20, d=3, hidden=(20,), seed=0)
         X[1] = X[0]

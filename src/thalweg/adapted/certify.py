@@ -14,12 +14,14 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jaxtyping import Float
 
-from thalweg.adapted.claims import Rebuilt, contradictions, rebuild
+from thalweg.adapted.claims import contradictions, rebuild
 from thalweg.adapted.envelope import AGREEMENT, SLACK, Envelope, envelope
-from thalweg.adapted.judge import unflatten
 from thalweg.adapted.loss_base import Loss
-from thalweg.adapted.options import UNPROMISED, AdaptedOptions, read_options
+from thalweg.adapted.options import UNPROMISED, read_options
+from thalweg.adapted.task import Task
+from thalweg.adapted.underparametrised import STATIONARY
 from thalweg.data.problem import Problem
 from thalweg.numerics.validation import list_some
 from thalweg.records import (
@@ -135,7 +137,7 @@ def certify(fit: Fit, problem: Problem) -> Certificate:
         task.outputs, task.loss, arrays["node_parameters"], arrays["kept_nodes"].tolist(), fit.trajectory,
         claim.tolerance,
     )  # fmt: skip
-    critical = _critical(fit, made, options) if fit.outcome is Outcome.LOCAL_EQUILIBRIUM else None
+    critical = _critical(task, arrays["node_parameters"][-1]) if fit.outcome is Outcome.LOCAL_EQUILIBRIUM else None
     return _certificate(claim, *_judge(claim, seen, task.loss, critical), seen, inputs, critical)
 
 
@@ -165,7 +167,8 @@ def certify_run(run: AdaptedFit) -> Certificate:
     arrays = {"X": np.asarray(task.model.X), "Y": task.loss.y, "theta": run.theta}
     inputs = (tuple(arrays), digest_of(arrays))
     seen = envelope(task.outputs, task.loss, run.node_parameters, run.kept_nodes, run.trajectory, claim.tolerance)
-    return _certificate(claim, *_judge(claim, seen, task.loss, None), seen, inputs)
+    critical = _critical(task, run.theta) if run.outcome is Outcome.LOCAL_EQUILIBRIUM else None
+    return _certificate(claim, *_judge(claim, seen, task.loss, critical), seen, inputs, critical)
 
 
 def _is_promised(options: Any) -> bool:
@@ -181,7 +184,9 @@ def _judge(
     if claim.outcome is Outcome.TARGET_REACHED and not seen.last <= claim.goal * (1 + AGREEMENT):
         return Verdict.FAILS, Statement("reason.adapted.not_reached", {"last": seen.last, "goal": claim.goal})
     if critical is not None and not critical.is_stationary:
-        return Verdict.FAILS, Statement("reason.adapted.not_stationary", {"share": critical.projected})
+        resolved = critical.cos_squared > STATIONARY  # below it the loss no longer tells, to half its digits
+        verdict = Verdict.FAILS if resolved else Verdict.UNDECIDED
+        return verdict, Statement("reason.adapted.not_stationary", {"share": critical.projected})
     if claim.kind == "followed":
         if not loss.is_certified:
             return Verdict.UNDECIDED, Statement("reason.adapted.no_law", {"loss": loss.name})
@@ -197,17 +202,12 @@ def _judge(
     return Verdict.HOLDS, Statement("reason.adapted.losses_agree", {"nodes": seen.nodes, "of": seen.of})
 
 
-def _critical(fit: Fit, made: Rebuilt, options: AdaptedOptions) -> CriticalSubmanifold | None:
+def _critical(task: Task, theta: Float[np.ndarray, " K"]) -> CriticalSubmanifold | None:
     """Return the critical set at the end of a run, if its Jacobian is small enough to decompose."""
-    from thalweg.adapted.critical import critical_submanifold
-    from thalweg.adapted.fit import network_of
+    from thalweg.adapted.critical import critical_point
 
-    network, theta = network_of(fit), fit.solution["node_parameters"][-1]
-    table = made.table
-    if float(theta.size) * table.y.size * table.outputs > CRITICAL_NUMBERS:
-        return None
-    params = unflatten(network, theta)
-    return critical_submanifold(network, params, (table.X, table.y), options.loss, directions=0)
+    N, Q = task.model.shape
+    return critical_point(task, theta, 0) if float(theta.size) * N * Q <= CRITICAL_NUMBERS else None
 
 
 def _certificate(

@@ -219,7 +219,12 @@ def critical_submanifold(
     """
     most, start = whole_number(directions, "directions", 0), whole_number(seed, "seed", 0)
     task = _task(apply_fn, params, data, loss, weights, huber_delta)
-    model, theta = task.model, np.asarray(task.model.theta)
+    return critical_point(task, np.asarray(task.model.theta), most, start)
+
+
+def critical_point(task: Task, theta: Float[np.ndarray, " K"], directions: int, seed: int = 0) -> CriticalSubmanifold:
+    """Return the same for parameters of a task, with so many flat directions at most."""
+    model = task.model
     x = task.outputs(theta)
     residual = task.gradient(x)
     found = _decompose(model, theta, residual)
@@ -231,8 +236,8 @@ def critical_submanifold(
         parameters=theta.size,
         outputs=residual.size,
         rank=found.rank,
-        rank_nearby=_rank_nearby(model, theta, start),
-        flat=found.kernel(min(most, theta.size - found.rank)),
+        rank_nearby=_rank_nearby(model, theta, seed),
+        flat=found.kernel(min(directions, theta.size - found.rank)),
         cost=task.loss.cost(x),
         projected=projected,
         is_zero_loss=is_zero,

@@ -27,6 +27,7 @@ from thalweg.adapted.recorder import Recorder
 from thalweg.adapted.solve import SINGLE_JITTER, Factor, RankLossError, factor
 from thalweg.adapted.spectral import SpectralFactor, spectral_factor
 from thalweg.adapted.task import Task
+from thalweg.adapted.underparametrised import STATIONARY, finished
 from thalweg.records import Outcome
 
 ACCEPTED, GROWN = 0.25, 0.6
@@ -260,11 +261,30 @@ def _in_good_eigenspace(
     return step, made
 
 
+def _rested(task: Task, recorder: Recorder, state: _State) -> Outcome:
+    """Go from the last node to the stationary point next to it, by steps that the loss is too coarse to judge.
+
+    Returns
+    -------
+    Outcome
+        Stalled where the residual could move and did not, as that of a saturated sample: that is no stationary point.
+    """
+    last = np.asarray(recorder.last_theta)
+    theta, efficiency = finished(task, last)
+    if theta is not last:
+        before, x = recorder.nodes[-1], task.outputs(theta)
+        residual = task.loss.residual(x)
+        left = max(float(np.linalg.norm(residual)), np.finfo(float).tiny)
+        tau = max(float(np.log(state.first / left)), before.tau)
+        recorder.add(Node(tau, task.loss.cost(x), guaranteed=before.guaranteed), theta, x, residual)
+    return Outcome.STALLED if efficiency > STATIONARY else Outcome.LOCAL_EQUILIBRIUM
+
+
 def _kicked(task: Task, recorder: Recorder, state: _State, made: Any, seed: int, rests: Outcome) -> Outcome | None:
     """Move along the fibre, where the outputs stay to first order, in the hope of better rank; then go on."""
     if state.kicks == MOST_KICKS:
         recorder.mark("rank_lost", f"{made.rank}/{made.values.size}")
-        return rests
+        return rests if rests is Outcome.STALLED else _rested(task, recorder, state)
     state.kicks += 1
     size = float(np.linalg.norm(state.residual))
     move = random_vertical(task.model, state.theta, made, size, seed, state.kicks)

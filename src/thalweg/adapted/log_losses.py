@@ -130,8 +130,9 @@ class LogLinkLoss(Loss):
         return self.root_weights * (way if head is None else way @ head)
 
     def velocity(self, x: Float[np.ndarray, "N Q"]) -> Float[np.ndarray, "N R"]:
-        """Return the natural velocity `(y - mu)/mu` of `ln mu`, projected and scaled."""
-        way, head = self.lifted(np.expm1(self.log_labels - self.log_means(x))), self.head()
+        """Return the natural velocity `(y - mu)/mu` of `ln mu`, projected and scaled; infinite where `mu` is lost."""
+        with np.errstate(over="ignore"):
+            way, head = self.lifted(np.expm1(self.log_labels - self.log_means(x))), self.head()
         return self.root_weights * (way if head is None else way @ head)
 
     def metric_root(self, x: Float[np.ndarray, "N Q"]) -> Float[np.ndarray, "N R R"]:

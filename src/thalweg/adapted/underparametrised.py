@@ -31,6 +31,9 @@ from thalweg.records import Outcome
 STATIONARY = 1e-8
 """`|P r| / |r|` at a local equilibrium: half the digits, since the loss then changes by less than its rounding."""
 
+FINISHING = 0.5
+"""Where the loss no longer tells, steps go on as long as they leave at most this share of `cos^2 phi`."""
+
 LOWER, RAISE = 1.0 / 3.0, 2.0
 """Change of the damping after a step that kept its promise, and after one that did not."""
 
@@ -97,7 +100,7 @@ def run_underparametrised(task: Task, damping: float, recorder: Recorder) -> tup
     x = task.outputs(theta)
     cost = task.loss.cost(x)
     end = recorder.add(Node(0.0, cost), theta, x, task.loss.residual(x))
-    level = min(max(damping, LEAST), MOST)
+    level, least = min(max(damping, LEAST), MOST), np.inf
     while end is None:
         tangent = tangent_at(task, theta, x)
         if tangent.efficiency <= STATIONARY**2:
@@ -114,9 +117,35 @@ def run_underparametrised(task: Task, damping: float, recorder: Recorder) -> tup
         node = Node(tau, cost, damping=level, efficiency=tangent.efficiency)
         end = recorder.add(node, theta, x, task.loss.residual(x))
         if end is None and before - cost <= ROUNDING * before and tangent.efficiency <= STATIONARY:
-            recorder.mark("equilibrium")
-            return theta, Outcome.LOCAL_EQUILIBRIUM
+            if tangent.efficiency > FINISHING * least:
+                recorder.mark("equilibrium")
+                return theta, Outcome.LOCAL_EQUILIBRIUM
+            least = tangent.efficiency
     return theta, end
+
+
+def finished(task: Task, theta: Float[np.ndarray, " K"]) -> tuple[Float[np.ndarray, " K"], float]:
+    """Return the stationary point next to one where the loss no longer tells progress, by Gauss-Newton steps.
+
+    Returns
+    -------
+    tuple
+        The point, the same object where no step helps, and `cos^2 phi` there: NaN where the Jacobian is too large to be
+        factored, infinite where the velocity is.
+    """
+    if 8 * task.model.shape[0] * task.model.shape[1] * theta.size > QR_BYTES:
+        return theta, float("nan")
+    x = task.outputs(theta)
+    most = task.loss.cost(x) + ROUNDING * abs(task.loss.cost(x))
+    tangent = tangent_at(task, theta, x)
+    while tangent.efficiency > STATIONARY**2:
+        moved = theta + tangent.solve(LEAST * tangent.largest)
+        x = task.outputs(moved)
+        after = tangent_at(task, moved, x)
+        if not (task.loss.cost(x) <= most and after.efficiency <= FINISHING * tangent.efficiency):
+            break
+        theta, tangent = moved, after
+    return theta, tangent.efficiency if np.isfinite(tangent.efficiency) else float("inf")
 
 
 def _attempt(
