@@ -19,9 +19,9 @@ def page_file(request, tmp_path_factory):
     return request.param, made.save(tmp_path_factory.mktemp("page") / "report.html")
 
 
-DRAWN = 4 + 4 + 8
-"""Pictures: of the fit in the survey, of the run, and of the study: timeline, halves, folds, Lasso, race, training,
-initialisations, tour."""
+DRAWN = 4 + 4 + 8 + 6 + 6
+"""Pictures: of the diagonal fit in the survey, of its run, and of its study (timeline, halves, folds, Lasso, race,
+training, initialisations, tour); of the adapted fit; of the shallow fit and its surroundings."""
 
 
 def opened(browser, file, width=1280, scheme="light"):
@@ -46,7 +46,8 @@ def test_it_draws_and_is_quiet(browser, page_file, width, scheme):
     lines = page.eval_on_selector_all(
         "figure[data-plot]",
         "all => all.map(e => e.querySelectorAll("
-        "'.scatterlayer .trace, .heatmaplayer .hm, .gl-container canvas').length)",
+        "'.scatterlayer .trace, .heatmaplayer .hm, .gl-container canvas, .barlayer .trace, .contourlayer .contour')"
+        ".length)",
     )
     heights = page.eval_on_selector_all("figure[data-plot] .plot", "all => all.map(e => e.clientHeight)")
     assert len(lines) == DRAWN and min(lines) >= 1 and min(heights) > 150
