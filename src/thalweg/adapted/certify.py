@@ -10,7 +10,6 @@ critical point must rest: then rank and dimension of the critical submanifold ar
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,12 +22,10 @@ from thalweg.adapted.options import UNPROMISED, read_options
 from thalweg.adapted.task import Task
 from thalweg.adapted.underparametrised import STATIONARY
 from thalweg.data.problem import Problem
-from thalweg.numerics.validation import list_some
 from thalweg.records import (
     Cell,
     Certificate,
     Fit,
-    InputError,
     Method,
     Outcome,
     Quantity,
@@ -113,12 +110,7 @@ def certify(fit: Fit, problem: Problem) -> Certificate:
     InputError
         If the fit is of another family or its features are not those of the problem.
     """
-    if fit.family != "adapted":
-        raise InputError("family_differs", found=fit.family, wanted="adapted")
-    found, wanted = (*fit.feature_names, fit.target_name), (*problem.feature_names, problem.target_name)
-    if different := [pair for pair in zip_longest(found, wanted, fillvalue="-") if pair[0] != pair[1]]:
-        there, here = zip(*different, strict=True)
-        raise InputError("features_differ", found=list_some(there), wanted=list_some(here))
+    problem.require_subject_of(fit, "adapted")
     problem.require_computable()
     options = read_options(fit.options)
     made = rebuild(fit, problem, options)

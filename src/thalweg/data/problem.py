@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import zip_longest
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from thalweg.data.columns import Column, read_columns
 from thalweg.data.decisions import apply_decisions
 from thalweg.data.table import Table
 from thalweg.numerics.validation import has_plain_size, list_some, nearest
-from thalweg.records import Check, ColumnProfile, DataProfile, Decisions, InputError, Provenance, digest_of
+from thalweg.records import Check, ColumnProfile, DataProfile, Decisions, Fit, InputError, Provenance, digest_of
 from thalweg.runtime.versions import versions
 
 IMPUTATIONS = ("median",)
@@ -70,6 +71,28 @@ class Problem:
         columns = [names[j] for j in np.flatnonzero(bad.any(axis=0))]
         rows = (np.flatnonzero(bad.any(axis=1)) + 1).tolist()
         raise InputError("problem_incomplete", count=int(bad.sum()), columns=list_some(columns), rows=list_some(rows))
+
+    def require_subject_of(self, fit: Fit, family: str) -> None:
+        """Refuse a fit that does not speak of this problem.
+
+        Parameters
+        ----------
+        fit
+            Made here or elsewhere.
+        family
+            The one that is asked to certify it.
+
+        Raises
+        ------
+        InputError
+            If the fit is of another family, or its features or target are not those of the problem (names them).
+        """
+        if fit.family != family:
+            raise InputError("family_differs", found=fit.family, wanted=family)
+        found, wanted = (*fit.feature_names, fit.target_name), (*self.feature_names, self.target_name)
+        if different := [pair for pair in zip_longest(found, wanted, fillvalue="-") if pair[0] != pair[1]]:
+            there, here = zip(*different, strict=True)
+            raise InputError("features_differ", found=list_some(there), wanted=list_some(here))
 
     def provenance(self, seed: int, command: str) -> Provenance:
         """Return from what, with what and by which command a result of this problem is made."""

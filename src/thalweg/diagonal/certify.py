@@ -15,7 +15,6 @@ Here `a_i = 1`; the one-sided network (`positive`) has `b >= 0` and `s_i <= 1`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import zip_longest
 
 import numpy as np
 from jaxtyping import Float
@@ -33,7 +32,7 @@ from thalweg.diagonal.residuals import LOSS_TOLERANCE, PathResiduals, relative_l
 from thalweg.numerics.column_blocks import ColumnBlocks
 from thalweg.numerics.options import validated
 from thalweg.numerics.validation import list_some
-from thalweg.records import Cell, Certificate, Fit, InputError, Method, Quantity, Statement, Verdict
+from thalweg.records import Cell, Certificate, Fit, Method, Quantity, Statement, Verdict
 
 
 @dataclass(frozen=True)
@@ -67,12 +66,7 @@ def certify(fit: Fit, problem: Problem) -> Certificate:
     InputError
         If the fit is of another family or its features are not those of the problem.
     """
-    if fit.family != "diagonal":
-        raise InputError("family_differs", found=fit.family, wanted="diagonal")
-    found, wanted = (*fit.feature_names, fit.target_name), (*problem.feature_names, problem.target_name)
-    if different := [pair for pair in zip_longest(found, wanted, fillvalue="-") if pair[0] != pair[1]]:
-        there, here = zip(*different, strict=True)
-        raise InputError("features_differ", found=list_some(there), wanted=list_some(here))
+    problem.require_subject_of(fit, "diagonal")
     problem.require_computable()
     options = validated(DiagonalOptions, fit.options)
     if wrong := contradictions(fit, problem, options):

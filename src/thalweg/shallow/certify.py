@@ -7,15 +7,13 @@ from the data; the certificate speaks of the standardised data and is bound to t
 from __future__ import annotations
 
 import dataclasses
-from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 
 from thalweg.data.problem import Problem
 from thalweg.numerics.options import validated
-from thalweg.numerics.validation import list_some
-from thalweg.records import Certificate, Fit, InputError, Statement, Verdict
+from thalweg.records import Certificate, Fit, Statement, Verdict
 from thalweg.shallow.catalogue import plain
 from thalweg.shallow.certificate import certify as certify_network
 from thalweg.shallow.derivatives import Objective
@@ -65,12 +63,9 @@ def certify(subject: Fit | ShallowNet, data: Any, y: Any = None, **options: Any)
 
 def _reconstructed(fit: Fit, problem: Problem) -> tuple[Objective, ShallowNet, list[str]]:
     """Return the standardised problem, the network, and what of the record does not follow from the data."""
-    net = network_of(fit)
-    found, wanted = (*fit.feature_names, fit.target_name), (*problem.feature_names, problem.target_name)
-    if different := [pair for pair in zip_longest(found, wanted, fillvalue="-") if pair[0] != pair[1]]:
-        there, here = zip(*different, strict=True)
-        raise InputError("features_differ", found=list_some(there), wanted=list_some(here))
+    problem.require_subject_of(fit, "shallow")
     problem.require_computable()
+    net = network_of(fit)
     options = validated(ShallowOptions, fit.options)
     data = standardise(problem.X, problem.y)
     names = ("center", "scale", "target_mean", "target_scale")
